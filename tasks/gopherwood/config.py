@@ -1,0 +1,85 @@
+"""Settings: every knob of the platform, read once from the environment in each main and passed down as a value.
+
+Each field is the environment variable `GOPHERWOOD_<FIELD>` in upper case; flags of a command override it. Nothing else in
+the project reads `os.environ` for a setting. All state lives below one folder, `home`, unless a URL says otherwise.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Self
+
+from gopherwood.errors import ConfigError
+
+PREFIX = "GOPHERWOOD_"
+DEFAULT_HOME = ".gopherwood"
+
+
+def _setting(default: object, says: str) -> object:
+    return field(default=default, metadata={"doc": says})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, with units. Build it with `from_env`; derive another with `dataclasses.replace`."""
+
+    home: Path = _setting(Path(DEFAULT_HOME), "the folder that holds all local state")  # type: ignore[assignment]
+    catalog: str = _setting("", "SQLAlchemy URL of the catalog; default: SQLite at HOME/catalog.db")  # type: ignore[assignment]
+    store: str = _setting("", "URL of the store, file:///folder or s3://bucket/prefix; default: HOME/store")  # type: ignore[assignment]
+    staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")  # type: ignore[assignment]
+    s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")  # type: ignore[assignment]
+    upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")  # type: ignore[assignment]
+    sumdb: str = _setting("", "GOSUMDB to verify against, as Go writes it, or off; default: the user's Go configuration")  # type: ignore[assignment]
+    index: str = _setting("", "base URL of a module index (its feed is at <base>/index); default: none")  # type: ignore[assignment]
+    concurrency: int = _setting(16, "downloads at once in one fetch command")  # type: ignore[assignment]
+    batch: int = _setting(100, "module versions leased, validated or published together")  # type: ignore[assignment]
+    lease_seconds: float = _setting(600.0, "seconds before a lease that nobody renewed is free again")  # type: ignore[assignment]
+    timeout: float = _setting(60.0, "seconds without a byte before a request to an upstream is given up")  # type: ignore[assignment]
+    max_attempts: int = _setting(8, "tries before a failed module version is rejected")  # type: ignore[assignment]
+    serving_host: str = _setting("127.0.0.1", "address that serving binds")  # type: ignore[assignment]
+    serving_port: int = _setting(8480, "port that serving binds")  # type: ignore[assignment]
+    serving_workers: int = _setting(1, "worker processes of serving")  # type: ignore[assignment]
+    serving_memory: int = _setting(256 << 20, "bytes of hot files that one serving worker keeps in memory")  # type: ignore[assignment]
+    airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")  # type: ignore[assignment]
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy URL of the catalog."""
+        return self.catalog or f"sqlite:///{self.home.absolute() / 'catalog.db'}"
+
+    @property
+    def store_url(self) -> str:
+        """URL of the store."""
+        return self.store or (self.home.absolute() / "store").as_uri()
+
+    @property
+    def staging_url(self) -> str:
+        """URL of the staging area, on the same file system or bucket as the store."""
+        return self.staging or (self.home.absolute() / "staging").as_uri()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, prefix: str = PREFIX) -> Self:
+        """Read the settings from the environment.
+
+        Raises ConfigError naming the variable when a value has the wrong form.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for spec in fields(cls):
+            name = prefix + spec.name.upper()
+            if text := environ.get(name, ""):
+                values[spec.name] = _convert(name, text, type(spec.default))
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _convert(name: str, text: str, kind: type) -> object:
+    if issubclass(kind, Path):
+        return Path(text)
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ConfigError(f"{name}={text!r} is not a number", hint=f"set {name} to a number, or unset it") from None
+    if kind in (int, float) and value <= 0:
+        raise ConfigError(f"{name}={text!r} must be positive")
+    return value

@@ -1,0 +1,184 @@
+"""Every error of the domain, and what it means to each reader: modelled once, here.
+
+An error carries, as class attributes, the state it puts a module version into, whether trying again can help, the exit
+code of a task command, the HTTP status, and the `reason` that the catalog and the reports count by. Nobody else maps errors to numbers.
+Two roots tell who is at fault: `OursError` (usage, configuration, our own storage) and `TheirsError` (an upstream or the
+content it gave us). Exit codes: 0 done, 99 nothing to do, 1 failed (a retry may help), 2 bad usage or configuration, 3 integrity (stop and page).
+"""
+
+from typing import ClassVar
+
+from gopherwood.states import State
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTEGRITY = 3
+EXIT_NOTHING_TO_DO = 99
+
+
+class GopherwoodError(Exception):
+    """The root. `str(error)` is one line for people; `hint` says what to do about it."""
+
+    state: ClassVar[State] = State.FAILED
+    retry: ClassVar[bool] = True
+    exit_code: ClassVar[int] = EXIT_FAILED
+    http_status: ClassVar[int] = 500
+    reason: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def diagnostics(self) -> str:
+        """What happened, and what to do: for a terminal and for task logs."""
+        return f"{self}\n{self.hint}" if self.hint else str(self)
+
+
+class OursError(GopherwoodError):
+    """Usage, configuration or storage of ours is at fault."""
+
+
+class TheirsError(GopherwoodError):
+    """An upstream, or the content it gave us, is at fault."""
+
+    http_status = 502
+
+
+# --- ours ---------------------------------------------------------------------------------------------------------
+
+
+class UsageError(OursError):
+    """A command was given something it cannot take."""
+
+    retry = False
+    exit_code = EXIT_USAGE
+    http_status = 400
+    reason = "usage"
+
+
+class ConfigError(UsageError):
+    """A setting is missing, malformed or contradicts another; the message names the setting."""
+
+    http_status = 500
+    reason = "configuration"
+
+
+class StorageError(OursError):
+    """The store or the catalog cannot be read or written now (full, unreachable, locked)."""
+
+    http_status = 503
+    reason = "storage"
+
+
+class LeaseLostError(OursError):
+    """Somebody else works on it by now: what this worker did is dropped."""
+
+    reason = "lease-lost"
+
+
+class IntegrityError(OursError):
+    """Bytes, hashes or proofs contradict each other: stop and page a person."""
+
+    state = State.REJECTED
+    retry = False
+    exit_code = EXIT_INTEGRITY
+    reason = "integrity"
+
+
+class ImmutabilityError(IntegrityError):
+    """Somebody tried to publish other bytes under a name that is published."""
+
+    http_status = 409
+    reason = "immutability"
+
+
+class ChecksumMismatchError(IntegrityError):
+    """The content's h1 hash is not the one in the checksum database."""
+
+    reason = "checksum-mismatch"
+
+
+class ProofError(IntegrityError):
+    """A signature or a proof of a transparency log does not hold."""
+
+    reason = "bad-proof"
+
+
+# --- theirs: content --------------------------------------------------------------------------------------------------
+
+
+class ContentError(TheirsError):
+    """The content breaks a rule; no retry changes that."""
+
+    state = State.REJECTED
+    retry = False
+    http_status = 422
+    reason = "content"
+
+
+class InvalidPathError(ContentError):
+    """Not a module path, import path or file path."""
+
+    http_status = 404
+    reason = "invalid-path"
+
+
+class InvalidVersionError(ContentError):
+    """Not a version, or not one this module path may have."""
+
+    http_status = 404
+    reason = "invalid-version"
+
+
+class InvalidInfoError(ContentError):
+    """The `.info` is no JSON object with the asked version in it."""
+
+    reason = "invalid-info"
+
+
+class InvalidGoModError(ContentError):
+    """The `.mod` does not parse, or is another module's."""
+
+    reason = "invalid-go-mod"
+
+
+class InvalidZipError(ContentError):
+    """The `.zip` is no module zip."""
+
+    reason = "invalid-zip"
+
+
+class TooLargeError(ContentError):
+    """A limit of the module format is exceeded."""
+
+    reason = "too-large"
+
+
+# --- theirs: transport ------------------------------------------------------------------------------------------------
+
+
+class UpstreamError(TheirsError):
+    """The upstream could not answer; trying later may help."""
+
+    reason = "upstream"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds the upstream asked us to wait, if it did."""
+
+
+class NotFoundError(UpstreamError):
+    """The upstream says that it is not there (404, 410, and a 403 that means the same)."""
+
+    state = State.GONE
+    retry = False
+    http_status = 404
+    reason = "not-found"
+
+
+class TruncatedError(UpstreamError):
+    """Fewer or other bytes arrived than were announced."""
+
+    reason = "truncated"
