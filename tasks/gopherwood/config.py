@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from gopherwood.errors import ConfigError
 
@@ -16,7 +16,7 @@ PREFIX = "GOPHERWOOD_"
 DEFAULT_HOME = ".gopherwood"
 
 
-def _setting(default: object, says: str) -> object:
+def _setting(default: Any, says: str) -> Any:
     return field(default=default, metadata={"doc": says})
 
 
@@ -24,24 +24,24 @@ def _setting(default: object, says: str) -> object:
 class Settings:
     """All settings, with units. Build it with `from_env`; derive another with `dataclasses.replace`."""
 
-    home: Path = _setting(Path(DEFAULT_HOME), "the folder that holds all local state")  # type: ignore[assignment]
-    catalog: str = _setting("", "SQLAlchemy URL of the catalog; default: SQLite at HOME/catalog.db")  # type: ignore[assignment]
-    store: str = _setting("", "URL of the store, file:///folder or s3://bucket/prefix; default: HOME/store")  # type: ignore[assignment]
-    staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")  # type: ignore[assignment]
-    s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")  # type: ignore[assignment]
-    upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")  # type: ignore[assignment]
-    sumdb: str = _setting("", "GOSUMDB to verify against, as Go writes it, or off; default: the user's Go configuration")  # type: ignore[assignment]
-    index: str = _setting("", "base URL of a module index (its feed is at <base>/index); default: none")  # type: ignore[assignment]
-    concurrency: int = _setting(16, "downloads at once in one fetch command")  # type: ignore[assignment]
-    batch: int = _setting(100, "module versions leased, validated or published together")  # type: ignore[assignment]
-    lease_seconds: float = _setting(600.0, "seconds before a lease that nobody renewed is free again")  # type: ignore[assignment]
-    timeout: float = _setting(60.0, "seconds without a byte before a request to an upstream is given up")  # type: ignore[assignment]
-    max_attempts: int = _setting(8, "tries before a failed module version is rejected")  # type: ignore[assignment]
-    serving_host: str = _setting("127.0.0.1", "address that serving binds")  # type: ignore[assignment]
-    serving_port: int = _setting(8480, "port that serving binds")  # type: ignore[assignment]
-    serving_workers: int = _setting(1, "worker processes of serving")  # type: ignore[assignment]
-    serving_memory: int = _setting(256 << 20, "bytes of hot files that one serving worker keeps in memory")  # type: ignore[assignment]
-    airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")  # type: ignore[assignment]
+    home: Path = _setting(Path(DEFAULT_HOME), "the folder that holds all local state")
+    catalog: str = _setting("", "SQLAlchemy URL of the catalog; default: SQLite at HOME/catalog.db")
+    store: str = _setting("", "URL of the store, file:///folder or s3://bucket/prefix; default: HOME/store")
+    staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")
+    s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")
+    upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")
+    sumdb: str = _setting("", "GOSUMDB to verify against, as Go writes it, or off; default: the user's Go configuration")
+    index: str = _setting("", "base URL of a module index (its feed is at <base>/index); default: none")
+    concurrency: int = _setting(16, "downloads at once in one fetch command")
+    batch: int = _setting(100, "module versions leased, validated or published together")
+    lease_seconds: float = _setting(600.0, "seconds before a lease that nobody renewed is free again")
+    timeout: float = _setting(60.0, "seconds without a byte before a request to an upstream is given up")
+    max_attempts: int = _setting(8, "tries before a failed module version is rejected")
+    serving_host: str = _setting("127.0.0.1", "address that serving binds")
+    serving_port: int = _setting(8480, "port that serving binds")
+    serving_workers: int = _setting(1, "worker processes of serving")
+    serving_memory: int = _setting(256 << 20, "bytes of hot files that one serving worker keeps in memory")
+    airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")
 
     @property
     def catalog_url(self) -> str:
@@ -65,12 +65,12 @@ class Settings:
         Raises ConfigError naming the variable when a value has the wrong form.
         """
         environ = os.environ if environ is None else environ
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}
         for spec in fields(cls):
             name = prefix + spec.name.upper()
             if text := environ.get(name, ""):
                 values[spec.name] = _convert(name, text, type(spec.default))
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values)
 
 
 def _convert(name: str, text: str, kind: type) -> object:

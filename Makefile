@@ -1,0 +1,81 @@
+# The targets a newcomer guesses. `make help` lists them; README.md says what each prints.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+# Appended: a Go toolchain of the user comes before the one that the environment brings.
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+
+LOCAL := not browser and not cluster
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-browser test-cluster test-crash lint format types contracts check lock clean bench bench-serving bench-ingest bench-hash
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## make the environment from the lock (.venv)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is older than 3.11: install a newer Python and run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "no venv module: on Debian, apt install python3-venv" >&2; exit 2; }
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
+	@echo "setup: installing what requirements.lock pins (once; some 200 wheels)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## the platform on this machine: Airflow, serving, a first ingestion; Ctrl-C ends it
+	@$(BIN)/gopherwood up
+
+test: setup ## every test that needs nothing but this environment
+	$(PYTEST) -n 2 --dist loadgroup -m "$(LOCAL)" tests
+	@echo "left out: tests in a browser (make test-browser: needs Chromium) and on a cluster (make test-cluster: needs Kubernetes)"
+
+test-browser: setup ## the pages in Chromium (Debian: apt install chromium)
+	$(PYTEST) -m browser tests
+
+test-cluster: setup ## pods on a real cluster: KUBECONFIG, or ../shared/kube when it is there
+	$(PYTEST) -m cluster tests
+
+test-crash: setup ## the crash sweep at every system call of a publish (strace; minutes)
+	GOPHERWOOD_CRASH_SWEEP=full $(PYTEST) -n 2 tests/gopherwood/crash
+
+lint: setup ## ruff, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory types contracts
+
+types: setup
+	$(BIN)/mypy
+	MYPYPATH=plugins:dags $(BIN)/mypy --config-file pyproject.toml plugins/gopherwood_airflow plugins/gopherwood_plugin.py dags
+
+contracts: setup
+	$(BIN)/lint-imports
+
+format: setup ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint test ## what has to be green before a commit
+
+lock: setup ## resolve the lock anew (exact versions, hashes, no host names)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --all-extras --group build --group go --group test --group lint $(LOCKFLAGS) pyproject.toml -o requirements.lock
+
+bench: bench-hash bench-serving bench-ingest ## all benchmarks, one after another
+
+bench-serving: setup ## serving beside nginx, goproxy and Athens (needs nginx and wrk)
+	$(BIN)/python tests/bench/serving.py $(ARGS)
+
+bench-ingest: setup ## 10,000 synthetic modules, twice, beside `go mod download`
+	$(BIN)/python tests/bench/ingest.py $(ARGS)
+
+bench-hash: setup ## h1 of real module zips beside Go's dirhash
+	$(BIN)/python tests/bench/hash.py $(ARGS)
+
+clean: ## remove what was built, but never the state in .gopherwood
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .cache build *.egg-info tasks/*.egg-info
