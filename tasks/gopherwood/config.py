@@ -1,7 +1,7 @@
 """Settings: every knob of the platform, read once from the environment in each main and passed down as a value.
 
-Each field is the environment variable `GOPHERWOOD_<FIELD>` in upper case; flags of a command override it. Nothing else in
-the project reads `os.environ` for a setting. All state lives below one folder, `home`, unless a URL says otherwise.
+Each field is the environment variable `GOPHERWOOD_<FIELD>` in upper case; flags of a command override it. Nothing else
+in the project reads `os.environ` for a setting. All state lives below one folder, `home`, unless a URL says otherwise.
 """
 
 import os
@@ -30,7 +30,7 @@ class Settings:
     staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")
     s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")
     upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")
-    sumdb: str = _setting("", "GOSUMDB to verify against, as Go writes it, or off; default: the user's Go configuration")
+    sumdb: str = _setting("", "GOSUMDB to verify against, in Go's form, or off; default: the user's Go configuration")
     index: str = _setting("", "base URL of a module index (its feed is at <base>/index); default: none")
     concurrency: int = _setting(16, "downloads at once in one fetch command")
     batch: int = _setting(100, "module versions leased, validated or published together")

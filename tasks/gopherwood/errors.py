@@ -1,9 +1,11 @@
 """Every error of the domain, and what it means to each reader: modelled once, here.
 
-An error carries, as class attributes, the state it puts a module version into, whether trying again can help, the exit
-code of a task command, the HTTP status, and the `reason` that the catalog and the reports count by. Nobody else maps errors to numbers.
-Two roots tell who is at fault: `OursError` (usage, configuration, our own storage) and `TheirsError` (an upstream or the
-content it gave us). Exit codes: 0 done, 99 nothing to do, 1 failed (a retry may help), 2 bad usage or configuration, 3 integrity (stop and page).
+An error carries, as class attributes, the state it puts a module version into, whether trying again can help, the
+exit code of a task command, the HTTP status, and the `reason` that the catalog and the reports count by. Nobody else
+maps errors to numbers. Two roots tell who is at fault: `OursError` (usage, configuration, our own storage) and
+`TheirsError` (an upstream, or the content it gave us).
+Exit codes: 0 done, 99 nothing to do, 1 failed (a retry may help), 2 bad usage or configuration, 3 integrity (stop and
+page).
 """
 
 from typing import ClassVar
@@ -31,7 +33,7 @@ class GopherwoodError(Exception):
         self.hint = hint
 
     def diagnostics(self) -> str:
-        """What happened, and what to do: for a terminal and for task logs."""
+        """Say what happened and what to do, for a terminal and for task logs."""
         return f"{self}\n{self.hint}" if self.hint else str(self)
 
 

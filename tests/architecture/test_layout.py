@@ -1,4 +1,4 @@
-"""The house rules that a tool can check: which way imports point, what may not be written down, how large things grow."""
+"""The house rules that a tool can check: which way imports point, what may not be written, how large things grow."""
 
 import ast
 import re
