@@ -79,6 +79,12 @@ class LeaseLostError(OursError):
     reason = "lease-lost"
 
 
+class StoppedError(OursError):
+    """The task was told to end while it waited: nothing is decided, its leases are given back."""
+
+    reason = "stopped"
+
+
 class IntegrityError(OursError):
     """Bytes, hashes or proofs contradict each other: stop and page a person."""
 
@@ -93,6 +99,11 @@ class ImmutabilityError(IntegrityError):
 
     http_status = 409
     reason = "immutability"
+
+    def __init__(self, message: str, *, hint: str = "", keys: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.keys = keys
+        """The keys of the store that hold other bytes."""
 
 
 class ChecksumMismatchError(IntegrityError):
@@ -178,6 +189,12 @@ class NotFoundError(UpstreamError):
     retry = False
     http_status = 404
     reason = "not-found"
+
+
+class RefusedError(UpstreamError):
+    """The upstream knows the question and will not answer us (401, 403, 451)."""
+
+    reason = "refused"
 
 
 class TruncatedError(UpstreamError):

@@ -1,0 +1,336 @@
+"""The one HTTP client: what upstream, index and checksum database are asked with.
+
+It reuses connections among threads, enforces a limit of bytes while it reads, checks every announced length, follows a
+few redirects and re-checks each, tries again with jitter and as Retry-After says, and speaks through the proxies that
+the environment names. `file://` URLs are read from disk, so that GOPROXY=file:///... works. No message holds credentials.
+Why no library does it: see wire.py.
+"""
+
+import collections
+import email.utils
+import random
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from http.client import responses
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+from urllib.parse import unquote, urljoin, urlsplit
+
+from gopherwood import __version__, credentials, wire
+from gopherwood.config import Settings
+from gopherwood.credentials import redact
+from gopherwood.errors import (
+    ConfigError,
+    NotFoundError,
+    RefusedError,
+    StoppedError,
+    StorageError,
+    TooLargeError,
+    TruncatedError,
+    UpstreamError,
+    UsageError,
+)
+
+__all__ = ["Client", "Response", "redact"]
+
+TRIES = 4
+"""Times one request is made before its module version waits in the catalog for its next attempt."""
+PATIENCE = 20.0
+"""Seconds we sleep at most between two tries; a longer Retry-After is the catalog's to wait for."""
+FIRST_PAUSE = 0.25
+"""Seconds before the second try, doubled for each further one; drawn between half of it and the whole."""
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BLOCK = 1 << 20
+_URL = re.compile(
+    r"(?P<base>(?P<scheme>https?)://(?:(?P<user>[^/?#@]*)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/?#:@\[\]]+)(?::(?P<port>\d+))?)"
+    r"(?P<target>[/?][!-~]*)?"
+)
+
+Sink = Callable[[bytes], object]
+
+
+class Response(NamedTuple):
+    """A whole reply."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    sized: bool
+    """Whether the length was announced; an unsized body may be cut short and must be verified by other means."""
+
+
+@dataclass(slots=True)
+class _Origin:
+    """Scheme, host and port, with the connections to it that nobody uses now (the last used on top)."""
+
+    scheme: str
+    host: str
+    port: int | None
+    prefix: bytes
+    """The request line up to the target."""
+    tail: bytes
+    """The rest of the request: version and headers."""
+    proxy: tuple[str, int, dict[str, str]] | None
+    """A proxy's host, port and headers."""
+    idle: collections.deque[wire.Connection] = field(default_factory=collections.deque)
+
+
+class Client:
+    """Asks upstreams. Any number of threads may share one; close it, or use it as a context manager."""
+
+    def __init__(self, settings: Settings, *, tries: int = TRIES, patience: float = PATIENCE) -> None:
+        self._timeout = settings.timeout
+        self._tries = tries
+        self._patience = patience
+        self._origins: dict[str, _Origin] = {}
+        self._busy: set[wire.Connection] = set()
+        self._stopped = threading.Event()
+        self._proxies = urllib.request.getproxies()
+
+    def get(self, url: str, *, limit: int, accept_status: Collection[int] = (200,)) -> Response:
+        """Return the reply to a GET, of at most `limit` bytes.
+
+        Raises NotFoundError (404, 410), RefusedError (401, 403, 451), TooLargeError, TruncatedError, UpstreamError, and
+        StoppedError after `stop`.
+        """
+        parts: list[bytes] = []
+        head, refusal = self._request(url, limit, parts.append, parts.clear)
+        if head.status not in accept_status:
+            raise _error_for(url, head, refusal)
+        return Response(head.status, head.headers, b"".join(parts) or refusal, head.sized)
+
+    def download(self, url: str, into: Path | IO[bytes], *, limit: int) -> int:
+        """Write the body of a GET into a file, created or emptied, or a seekable stream; return its size in bytes.
+
+        Raises what `get` raises, and TruncatedError for a body of no bytes, StorageError when the file
+        cannot be written.
+        """
+        try:
+            if isinstance(into, Path):
+                with into.open("wb") as file:
+                    return self._download(url, file, limit)
+            return self._download(url, into, limit)
+        except OSError as error:
+            raise StorageError(f"cannot write what {redact(url)} gave: {error}") from None
+
+    def _download(self, url: str, into: IO[bytes], limit: int) -> int:
+        def write(data: bytes) -> None:
+            # An error of our disk must not be taken for one of the connection.
+            try:
+                into.write(data)
+            except OSError as error:
+                raise StorageError(f"cannot write what {redact(url)} gave: {error}") from None
+
+        def again() -> None:
+            into.seek(0)
+            into.truncate()
+
+        head, refusal = self._request(url, limit, write, again)
+        if head.status != 200:
+            raise _error_for(url, head, refusal)
+        if not head.size:
+            raise TruncatedError(f"{redact(url)}: the reply has no bytes")
+        return head.size
+
+    def stop(self) -> None:
+        """End every request under way and refuse new ones: they raise StoppedError. Callable from any thread."""
+        self._stopped.set()
+        for connection in tuple(self._busy):
+            connection.abort()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for origin in self._origins.values():
+            while origin.idle:
+                origin.idle.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- tries
+
+    def _request(self, url: str, limit: int, write: Sink, again: Callable[[], object]) -> tuple[wire.Head, bytes]:
+        """Ask until there is an answer for good; `again` takes back what `write` got before the next try."""
+        tried = 0
+        while True:
+            try:
+                head, refusal = self._follow(url, limit, write)
+                if head.status != 429 and head.status < 500:
+                    return head, refusal
+                error: UpstreamError = _error_for(url, head, refusal)
+            except (NotFoundError, RefusedError):
+                raise
+            except UpstreamError as caught:
+                error = type(caught)(f"{redact(url)}: {caught}", retry_after=caught.retry_after)
+            except TooLargeError as caught:
+                raise TooLargeError(f"{redact(url)}: {caught}") from None
+            tried += 1
+            wait = FIRST_PAUSE * 2 ** (tried - 1) * random.uniform(0.5, 1) + (error.retry_after or 0)  # noqa: S311
+            if tried >= self._tries or wait > self._patience:
+                raise error
+            again()
+            self._stopped.wait(wait)
+
+    def _follow(self, url: str, limit: int, write: Sink) -> tuple[wire.Head, bytes]:
+        """Ask and follow redirects; none leads from the internet to an inner address, nor from https to http."""
+        if url.startswith("file:"):
+            return _read_file(url, limit, write)
+        outside = False
+        for _ in range(MAX_REDIRECTS + 1):
+            head, refusal, public = self._exchange(url, limit, write, must_be_public=outside)
+            location = head.headers.get("location")
+            if head.status not in _REDIRECTS or not location:
+                return head, refusal
+            target = urljoin(url, location)
+            if url.startswith("https:") and not target.startswith("https:"):
+                raise RefusedError(f"{redact(url)}: refusing a redirect that leaves https: {redact(target)}")
+            outside = outside or public
+            url = _with_credentials_of(url, target)
+        raise UpstreamError(f"more than {MAX_REDIRECTS} redirects")
+
+    # --- connections
+
+    def _exchange(self, url: str, limit: int, write: Sink, *, must_be_public: bool) -> tuple[wire.Head, bytes, bool]:
+        """Ask once. A connection that went stale while nobody used it is replaced, which is no try."""
+        match = _URL.fullmatch(url.partition("#")[0])
+        if not match:
+            raise UsageError(f"not an http, https or file URL: {redact(url)}")
+        origin = self._origins.get(match["base"]) or self._origins.setdefault(match["base"], self._origin(match))
+        target = match["target"] or "/"
+        request = origin.prefix + (target if target[0] == "/" else "/" + target).encode("ascii") + origin.tail
+        while True:
+            connection = self._connection(origin)
+            if must_be_public and not connection.public:
+                connection.close()
+                raise RefusedError(f"{redact(url)}: refusing a redirect from the internet to an inner address")
+            try:
+                return (*self._on(connection, origin, request, limit, write), connection.public)
+            except wire.StaleError:
+                continue
+
+    def _on(
+        self, connection: wire.Connection, origin: _Origin, request: bytes, limit: int, write: Sink
+    ) -> tuple[wire.Head, bytes]:
+        self._busy.add(connection)
+        try:
+            if self._stopped.is_set():
+                raise StoppedError("told to stop")
+            return connection.exchange(request, limit, write)
+        finally:
+            self._busy.discard(connection)
+            if connection.reusable:
+                origin.idle.append(connection)
+            else:
+                connection.close()
+
+    def _connection(self, origin: _Origin) -> wire.Connection:
+        try:
+            return origin.idle.pop()
+        except IndexError:
+            pass
+        if origin.proxy is None:
+            return wire.connect(origin.scheme, origin.host, origin.port, timeout=self._timeout)
+        host, port, headers = origin.proxy
+        if origin.scheme == "https":
+            return wire.connect("https", origin.host, origin.port, timeout=self._timeout, tunnel=(host, port, headers))
+        return wire.connect("http", host, port, timeout=self._timeout)
+
+    def _origin(self, url: re.Match[str]) -> _Origin:
+        """Work out, once for an origin, who we are to it and how to reach it."""
+        scheme, host, port = url["scheme"], url["host"], int(url["port"]) if url["port"] else None
+        at = f"{host}:{port}" if port else host
+        headers = {"Host": at, "User-Agent": f"gopherwood/{__version__}", "Accept-Encoding": "identity"}
+        if credential := credentials.authorization(scheme, url["user"], host.strip("[]")):
+            headers["Authorization"] = credential
+        proxy = None if urllib.request.proxy_bypass(at) else _proxy(self._proxies.get(scheme, ""))
+        prefix = "GET "
+        if proxy and scheme == "http":
+            prefix += f"http://{at}"
+            headers |= proxy[2]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return _Origin(
+            scheme, host.strip("[]"), port, prefix.encode(), f" HTTP/1.1\r\n{lines}\r\n".encode("latin-1"), proxy
+        )
+
+
+def _proxy(url: str) -> tuple[str, int, dict[str, str]] | None:
+    """Return host, port and headers of a proxy as the environment names it."""
+    if not url:
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigError(f"a proxy of this kind is not supported: {redact(url)}", hint="name one as http://host:port")
+    headers = {}
+    if parts.username:
+        headers["Proxy-Authorization"] = credentials.basic(unquote(parts.username), unquote(parts.password or ""))
+    return parts.hostname, parts.port or 80, headers
+
+
+def _with_credentials_of(url: str, target: str) -> str:
+    """Return the redirect's target, with the credentials of `url` when it stays on the same origin."""
+    old, new = _URL.match(url), _URL.match(target)
+    same = (
+        old
+        and new
+        and old["user"]
+        and not new["user"]
+        and old.group("scheme", "host", "port") == new.group("scheme", "host", "port")
+    )
+    return target.replace("://", f"://{old['user']}@", 1) if same and old else target
+
+
+def _read_file(url: str, limit: int, write: Sink) -> tuple[wire.Head, bytes]:
+    """Answer a file:// URL as a server would: 200, or 404 for what is no file."""
+    path = Path(urllib.request.url2pathname(urlsplit(url).path))
+    try:
+        with path.open("rb") as file:
+            size = 0
+            while block := file.read(_BLOCK):
+                size += len(block)
+                if size > limit:
+                    raise TooLargeError(f"more than {limit} bytes")
+                write(block)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return wire.Head(404, {}, True, 0), b""
+    except OSError as error:
+        raise UpstreamError(f"cannot read: {error.strerror}") from None
+    return wire.Head(200, {}, True, size), b""
+
+
+def _error_for(url: str, head: wire.Head, refusal: bytes) -> UpstreamError:
+    """Return the error that a reply's status stands for, with the reason that a plain-text body gives."""
+    said = ""
+    if head.headers.get("content-type", "").startswith("text/plain"):
+        first_line = refusal.decode("utf-8", "replace").strip().partition("\n")[0]
+        said = ": " + "".join(char for char in first_line[:200] if char.isprintable()) if first_line else ""
+    message = redact(f"{url}: {head.status} {responses.get(head.status, '')}".rstrip() + said)
+    if head.status in (404, 410):
+        return NotFoundError(message)
+    if head.status in (401, 403, 451):
+        return RefusedError(message)
+    return UpstreamError(message, retry_after=retry_after(head.headers.get("retry-after", "")))
+
+
+def retry_after(value: str) -> float | None:
+    """Return the seconds that a Retry-After header (seconds or a date) asks to wait; None when it says nothing."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), MAX_RETRY_AFTER)
+    try:
+        at = email.utils.parsedate_to_datetime(value).timestamp()
+    except ValueError:
+        return None
+    return min(max(at - time.time(), 0.0), MAX_RETRY_AFTER)
+
+
+MAX_RETRY_AFTER = 86400.0
+"""Seconds; who asks for more than a day is asked again after a day."""
