@@ -1,0 +1,53 @@
+"""Find module versions worth having, and put them on the queue.
+
+Every hour, for the hour that has passed: the entries of the module index in exactly that interval, and what people
+asked serving for in vain. Once a day, after midnight UTC: new versions of the modules we hold.
+
+**Catch-up.** Hours that were missed are made up for, from `GOPHERWOOD_DISCOVER_SINCE` on (a date and time in ISO form).
+For anything older: Trigger -> Backfill, with the range wanted. An interval may be run as often as you like; a version
+that is known stays as it is.
+
+**When it is red.** `index`: the index or the way to it is down; the task was tried four times. Nothing is lost: clear
+the task when the index is back. Exit code 2: the log names the setting to correct. Skipped is no failure: there was
+nothing to find, or no index is set (`GOPHERWOOD_INDEX`).
+"""
+
+import os
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, timezone
+
+from gopherwood_airflow.assets import QUEUE
+from gopherwood_airflow.defaults import START, default_args
+from gopherwood_airflow.pods import SMALL, TaskPod
+
+SINCE = os.environ.get("GOPHERWOOD_DISCOVER_SINCE")
+
+with DAG(
+    dag_id="discover",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("@hourly", timezone="UTC"),
+    start_date=timezone.parse(SINCE) if SINCE else START,
+    catchup=True,
+    max_active_runs=3,
+    dagrun_timeout=timedelta(hours=2),
+    default_args=default_args(),
+    tags=["pipeline", "scheduled"],
+):
+    TaskPod(
+        task_id="index",
+        arguments=[
+            *("discover", "--source", "index"),
+            *("--since", "{{ data_interval_start.isoformat() }}", "--until", "{{ data_interval_end.isoformat() }}"),
+        ],
+        size=SMALL,
+        outlets=[QUEUE],
+    )
+    TaskPod(task_id="requests", arguments=["discover", "--source", "requests"], size=SMALL, outlets=[QUEUE])
+    TaskPod(
+        task_id="updates",
+        only_if="{{ data_interval_end.hour == 0 }}",
+        arguments=["discover", "--source", "updates"],
+        size=SMALL,
+        outlets=[QUEUE],
+    )

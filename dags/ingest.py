@@ -1,0 +1,74 @@
+"""Bring what is on the queue into the store: fetch, validate, publish.
+
+Runs when `discover` has put something on the queue, and by hand: name modules to include (`MODULE@VERSION`,
+`MODULE@latest`, `MODULE@all`), and tick `closure` to include everything they need to be built.
+
+**How much at once.** `plan` looks at the queue and says how many workers `fetch` is worth, at most `max_workers`. They
+lease their work, so that two runs at a time share the queue and never do the same thing twice.
+
+**When it is red.** The log of the red task has the reason. Exit code 1: an upstream or our storage failed; the task was
+tried four times, clear it when the cause is gone, and only what is still open is done again. Exit code 3 is
+*integrity*: what we were given contradicts the checksum database or what we published. Nothing was changed; do not
+clear the task before a person has looked at the evidence (`gopherwood status`). A rejected version makes no task red.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param
+
+from gopherwood_airflow.assets import QUEUE, STORE
+from gopherwood_airflow.defaults import START, default_args
+from gopherwood_airflow.node_pools import PREEMPTIBLE
+from gopherwood_airflow.pods import SMALL, TaskPod
+
+MODULES = Param(
+    [],
+    type="array",
+    items={"type": "string", "pattern": r"^[^-/.\s@][^\s@]*@[^\s@]+$"},
+    title="Modules",
+    description="What to include beside the queue, one a line: MODULE@VERSION, MODULE@latest or MODULE@all",
+)
+CLOSURE = Param(False, type="boolean", title="Closure", description="Include what they need to be built, too")
+MAX_WORKERS = Param(4, type="integer", minimum=1, maximum=64, title="Workers", description="At most so many fetch")
+
+
+def fetch_arguments(worker: int) -> list[str]:
+    """Return the command line of one worker."""
+    return ["fetch", "--worker", str(worker)]
+
+
+with DAG(
+    dag_id="ingest",
+    doc_md=__doc__,
+    schedule=[QUEUE],
+    start_date=START,
+    catchup=False,
+    max_active_runs=2,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=default_args(execution_timeout=timedelta(hours=2), trigger_rule="none_failed"),
+    params={"modules": MODULES, "closure": CLOSURE, "max_workers": MAX_WORKERS},
+    tags=["pipeline", "by-hand", "scheduled"],
+):
+    include = TaskPod(
+        task_id="include",
+        only_if="{{ params.modules }}",
+        arguments=["discover", "--source", "seed"],
+        more_arguments="{{ params.modules | tojson }}",
+        size=SMALL,
+    )
+    closure = TaskPod(
+        task_id="closure", only_if="{{ params.closure }}", arguments=["discover", "--source", "closure"], size=SMALL
+    )
+    plan = TaskPod(
+        task_id="plan",
+        arguments=["plan", "--max-workers", "{{ params.max_workers }}", "--xcom"],
+        size=SMALL,
+        result=True,
+    )
+    fetch = TaskPod.partial(task_id="fetch", node_pool=PREEMPTIBLE, max_active_tis_per_dagrun=16).expand(
+        arguments=plan.output.map(fetch_arguments)
+    )
+    validate = TaskPod(task_id="validate", arguments=["validate"], node_pool=PREEMPTIBLE)
+    publish = TaskPod(task_id="publish", arguments=["publish"], outlets=[STORE])
+
+    include >> closure >> plan >> fetch >> validate >> publish

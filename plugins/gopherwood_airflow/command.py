@@ -1,0 +1,67 @@
+"""What a task of ours is, wherever it runs: a command line, made from arguments, parameters and a condition.
+
+Exit codes are the whole contract between a command and Airflow: 0 done, 99 nothing to do (skipped), 2 bad usage or
+configuration and 3 integrity (failed at once: no retry cures them), anything else failed and tried again.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+PROGRAM = ("gopherwood",)
+SKIPPED = 99
+NO_RETRY = {2: "bad usage or configuration", 3: "integrity: stop, and look before anything runs again"}
+FALSE = frozenset({"", "false", "none", "0", "[]", "{}"})
+"""What a template may render to (in any case of letters) that means no."""
+
+TEMPLATE_FIELDS = ("arguments", "more_arguments", "only_if")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Resources of a pod, in Kubernetes' units."""
+
+    cpu: str
+    memory: str
+    memory_limit: str
+
+
+NORMAL = Size(cpu="800m", memory="1Gi", memory_limit="2Gi")
+"""A command at work: one core less what the node needs for itself, so that pods fill nodes evenly."""
+SMALL = Size(cpu="100m", memory="256Mi", memory_limit="512Mi")
+"""A command that mostly waits or only asks the catalog."""
+
+
+class CommandLine:
+    """The command-line part of a task; mixed into the operator that runs it."""
+
+    arguments: list[str]
+    more_arguments: str
+    only_if: str
+
+    def command_line(self) -> list[str]:
+        """Return the arguments, all strings; AirflowSkipException when the condition says no."""
+        if self.only_if is not None and str(self.only_if).strip().lower() in FALSE:
+            raise AirflowSkipException("nothing to do: the task's condition does not hold")
+        more = json.loads(self.more_arguments) if self.more_arguments else []
+        return [str(argument) for argument in [*self.arguments, *more]]
+
+
+def failure(code: int, what: str) -> AirflowException | None:
+    """Return the exception that tells Airflow what an exit code means; None for 0."""
+    if code == 0:
+        return None
+    if code == SKIPPED:
+        return AirflowSkipException(f"{what}: nothing to do")
+    if code in NO_RETRY:
+        return AirflowFailException(f"{what} ended with exit code {code} ({NO_RETRY[code]})")
+    if code < 0:
+        return AirflowException(f"{what} was ended by signal {-code}")
+    return AirflowException(f"{what} failed with exit code {code}")
+
+
+def result(text: str) -> Any:
+    """Return what a command handed over as its result (JSON), None for nothing."""
+    return json.loads(text) if text.strip() else None
