@@ -176,10 +176,12 @@ class UpstreamError(TheirsError):
 
     reason = "upstream"
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None, status: int = 0) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
         """Seconds the upstream asked us to wait, if it did."""
+        self.status = status
+        """The HTTP status it answered with; 0 when there was no whole answer."""
 
 
 class NotFoundError(UpstreamError):

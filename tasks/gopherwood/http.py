@@ -2,7 +2,7 @@
 
 It reuses connections among threads, enforces a limit of bytes while it reads, checks every announced length, follows a
 few redirects and re-checks each, tries again with jitter and as Retry-After says, and speaks through the proxies that
-the environment names. `file://` URLs are read from disk, so that GOPROXY=file:///... works. No message holds credentials.
+the environment names. `file://` URLs are read from disk, for GOPROXY=file:///... . No message holds credentials.
 Why no library does it: see wire.py.
 """
 
@@ -314,10 +314,10 @@ def _error_for(url: str, head: wire.Head, refusal: bytes) -> UpstreamError:
         said = ": " + "".join(char for char in first_line[:200] if char.isprintable()) if first_line else ""
     message = redact(f"{url}: {head.status} {responses.get(head.status, '')}".rstrip() + said)
     if head.status in (404, 410):
-        return NotFoundError(message)
+        return NotFoundError(message, status=head.status)
     if head.status in (401, 403, 451):
-        return RefusedError(message)
-    return UpstreamError(message, retry_after=retry_after(head.headers.get("retry-after", "")))
+        return RefusedError(message, status=head.status)
+    return UpstreamError(message, status=head.status, retry_after=retry_after(head.headers.get("retry-after", "")))
 
 
 def retry_after(value: str) -> float | None:

@@ -3,8 +3,8 @@
 The task commands make tens of thousands of small requests, so the cost of one is the cost of an ingestion: on loopback
 `requests` takes 740 µs of CPU for one, urllib3 220, the standard library's own reader 75, and this 20. The standard
 library still opens the connection (names, TLS, proxy tunnels); llhttp (`httptools`, the parser of Node.js) reads the
-reply. A strict parser also tells what the others swallow: a reply that is cut inside its headers is an error here, not a
-200 with no bytes. Credentials, redirects and retries are http.py's business. Authority: RFC 9112.
+reply. A strict parser also tells what others swallow: a reply that is cut inside its headers is an error here, and not
+a 200 of no bytes. Credentials, redirects and retries are http.py's business. Authority: RFC 9112.
 """
 
 import http.client

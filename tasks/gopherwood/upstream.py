@@ -1,0 +1,264 @@
+"""The upstream we copy from: a GOPROXY list, asked as `go` asks it, quirks included.
+
+Entries are tried in order: after `,` the next is asked when one says 404 or 410, after `|` on any error. `off` ends the
+list; `direct` would need version control, which is not had here, so it ends the list too and says so. What upstreams do
+in the field: a missing version may be 403; a list may be refused while exact versions are served; `@latest` may always
+be 404; lists hold pseudo-versions and garbage. Authority: the Go Modules Reference, "GOPROXY protocol" and
+cmd/go/internal/modfetch/proxy.go. No registry is named here: the list is a setting or the user's own Go configuration.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+from urllib.parse import quote
+
+from gopherwood import info, module, pseudo, queries, semver, toolchain
+from gopherwood.config import Settings
+from gopherwood.errors import (
+    ConfigError,
+    ContentError,
+    InvalidInfoError,
+    NotFoundError,
+    RefusedError,
+    TruncatedError,
+    UpstreamError,
+)
+from gopherwood.http import Client, Response, redact
+from gopherwood.module import ModuleVersion
+from gopherwood.modzip import MAX_GO_MOD, MAX_ZIP_FILE
+
+MAX_LIST = 16 << 20
+MAX_INFO = 1 << 20
+MAX_SUMDB = 4 << 20
+DIRECT = "direct"
+OFF = "off"
+_LOOKS_LIKE_HOST = re.compile(r"[.:/]")
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry of a GOPROXY list."""
+
+    url: str
+    """Base URL without a slash at its end, or `direct`, or `off`."""
+    fallback_on: Literal["notfound", "any"] = "notfound"
+    """Which errors let the next entry be asked."""
+    answers: bool = field(default=False, compare=False)
+    """Whether it has served anything yet: from then on its 403 is about what was asked, not about us."""
+
+
+def parse_goproxy(text: str) -> list[Entry]:
+    """Return the entries of a GOPROXY list, up to and including the first `direct` or `off`.
+
+    Raises ConfigError for an entry that is no URL.
+    """
+    entries = []
+    for url, separator in re.findall(r"([^,|]*)([,|]|$)", text):
+        if not (url := url.strip()):
+            continue
+        if url not in (DIRECT, OFF):
+            url = _base_url(url)
+        entries.append(Entry(url, "any" if separator == "|" else "notfound"))
+        if url in (DIRECT, OFF):
+            break
+    return entries
+
+
+def _base_url(text: str) -> str:
+    # As go does: a host without a scheme is one of https.
+    url = f"https://{text}" if _LOOKS_LIKE_HOST.search(text) and ":/" not in text and text[0] != "/" else text
+    if not url.startswith(("https://", "http://", "file:///")):
+        raise ConfigError(
+            f"not a proxy URL: {redact(text)}",
+            hint="an entry of GOPROXY is an https, http or file:/// URL, direct or off",
+        )
+    return url.rstrip("/")
+
+
+class Upstream:
+    """The GOPROXY protocol over a list of entries. Any number of threads may share one."""
+
+    def __init__(self, entries: list[Entry], client: Client, *, no_proxy: str = "") -> None:
+        if not entries:
+            raise ConfigError("the upstream is an empty list", hint="set GOPHERWOOD_UPSTREAM or GOPROXY")
+        self.client = client
+        self._entries = entries
+        self._no_proxy = no_proxy
+        self._sumdbs: dict[str, str] = {}
+        self._sumdb_lock = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, client: Client | None = None) -> Self:
+        """Build it from the settings, else from GOPROXY (and GONOPROXY) of the user's Go configuration.
+
+        Raises ConfigError when neither names one.
+        """
+        client = client or Client(settings)
+        if settings.upstream:
+            return cls(parse_goproxy(settings.upstream), client)
+        env = toolchain.go_env("GOPROXY", "GONOPROXY")
+        return cls(parse_goproxy(env["GOPROXY"]), client, no_proxy=env["GONOPROXY"])
+
+    def __str__(self) -> str:
+        return ",".join(redact(entry.url) for entry in self._entries)
+
+    # --- the files of the protocol
+
+    def list(self, path: str) -> "list[str]":
+        """Return the versions an upstream lists, sorted; pseudo-versions and lines that are none are left out."""
+        reply = self._get(path, "@v/list", MAX_LIST)
+        if not reply.sized:
+            raise TruncatedError(f"{path}: the list came without a length, it may be cut short")
+        words = {
+            line.split(maxsplit=1)[0] for line in reply.body.decode("utf-8", "replace").splitlines() if line.strip()
+        }
+        versions = [v for v in words if _is_listed(path, v)]
+        semver.sort(versions)
+        return versions
+
+    def info(self, mv: ModuleVersion) -> bytes:
+        """Return the `.info`, as it came."""
+        return self._file(mv.path, mv.version, ".info", MAX_INFO)
+
+    def mod(self, mv: ModuleVersion) -> bytes:
+        """Return the `.mod`, as it came."""
+        return self._file(mv.path, mv.version, ".mod", MAX_GO_MOD)
+
+    def zip_to(self, mv: ModuleVersion, path: Path) -> int:
+        """Download the `.zip` into a file; return its bytes."""
+        suffix = f"@v/{_escaped(mv.version)}.zip"
+        return self._ask(mv.path, suffix, lambda url: self.client.download(url, path, limit=MAX_ZIP_FILE))
+
+    # --- questions
+
+    def latest(self, path: str) -> info.Info:
+        """Return what `@latest` means to `go`: `query(path, "latest")`."""
+        return self.query(path, queries.LATEST)
+
+    def query(self, path: str, query: str) -> info.Info:
+        """Resolve a version query: `latest`, `v1`, `v1.2`, an exact version, or a revision that the upstream knows.
+
+        Raises NotFoundError when nothing matches, InvalidVersionError for what can be no query.
+        """
+        if query != queries.LATEST and not queries.is_prefix(query):
+            return self._info_of(path, query, self._file(path, query, ".info", MAX_INFO))
+        if version := queries.choose(path, query, self._listed(path), self):
+            return self._info_of(path, version, self.info(ModuleVersion(path, version)))
+        if query == queries.LATEST:
+            return self._info_of(path, query, self._get(path, "@latest", MAX_INFO).body)
+        return self._info_of(path, query, self._file(path, query, ".info", MAX_INFO))
+
+    def versions(self, path: str, query: str) -> "list[str]":
+        """Return the versions a query stands for: one, or for `all` every listed one (at least the latest)."""
+        if query == queries.ALL and (listed := self._listed(path)):
+            return listed
+        return [self.query(path, queries.LATEST if query == queries.ALL else query).version]
+
+    def get_sumdb(self, name: str, subpath: str) -> bytes:
+        """Return a file of a checksum database, through the first entry that supports it.
+
+        `subpath` is `latest`, `lookup/M@V` or `tile/...`. With `direct` in the list the database itself is asked.
+        """
+        base = self._sumdbs.get(name)
+        if base is None:
+            with self._sumdb_lock:
+                base = self._sumdbs.get(name) or self._sumdbs.setdefault(name, self._find_sumdb(name))
+        return self.client.get(f"{base}/{quote(subpath, safe='/!@+~')}", limit=MAX_SUMDB).body
+
+    def _find_sumdb(self, name: str) -> str:
+        for entry in self._entries:
+            if entry.url == OFF:
+                break
+            if entry.url == DIRECT:
+                return f"https://{name}"
+            base = f"{entry.url}/sumdb/{name}"
+            try:
+                self.client.get(f"{base}/supported", limit=MAX_INFO, accept_status=(200, 204))
+            except (NotFoundError, RefusedError):
+                continue
+            except UpstreamError:
+                if entry.fallback_on == "any":
+                    continue
+                raise
+            return base
+        raise NotFoundError(f"no upstream serves the checksum database {name}")
+
+    # --- how entries are asked
+
+    def _listed(self, path: str) -> "list[str]":
+        """Return the list; empty when it is refused, for exact versions may be served all the same."""
+        try:
+            return self.list(path)
+        except (NotFoundError, RefusedError):
+            return []
+
+    def _file(self, path: str, version: str, suffix: str, limit: int) -> bytes:
+        reply = self._get(path, f"@v/{_escaped(version)}{suffix}", limit)
+        if not reply.body:
+            raise TruncatedError(f"{path}@{version}: the {suffix} has no bytes")
+        return reply.body
+
+    def _get(self, path: str, suffix: str, limit: int) -> Response:
+        return self._ask(path, suffix, lambda url: self.client.get(url, limit=limit))
+
+    def _ask(self, path: str, suffix: str, call: Callable[[str], T]) -> T:
+        """Ask one entry after the other. Of several errors the one that says most is raised, as go does."""
+        if self._no_proxy and module.match_prefix_patterns(self._no_proxy, path):
+            raise NotFoundError(f"{path}: GONOPROXY keeps it from every proxy, and version control is not had here")
+        where = f"/{quote(module.escape_path(path), safe='/!~')}/{suffix}"
+        best: UpstreamError | None = None
+        for entry in self._entries:
+            try:
+                found = call(_url_of(entry, path) + where)
+                entry.answers = True
+                return found
+            except UpstreamError as error:
+                if best is None or isinstance(best, NotFoundError):
+                    best = _missing_if_known(entry, error) if suffix != "@v/list" else error
+                if entry.fallback_on == "notfound" and not isinstance(error, NotFoundError):
+                    break
+        assert best is not None
+        raise best
+
+    @staticmethod
+    def _info_of(path: str, asked: str, data: bytes) -> info.Info:
+        try:
+            version = json.loads(data)["Version"]
+            module.check(path, version)
+        except (ValueError, KeyError, TypeError, ContentError) as error:
+            raise InvalidInfoError(f"{path}@{asked}: the upstream's answer names no version of it: {error}") from None
+        return info.parse(data, ModuleVersion(path, version))
+
+
+def _url_of(entry: Entry, path: str) -> str:
+    if entry.url == DIRECT:
+        raise NotFoundError(f"{path}: no proxy has it; `direct` needs version control, which is not had here")
+    if entry.url == OFF:
+        raise RefusedError(f"{path}: the upstream is off")
+    return entry.url
+
+
+def _missing_if_known(entry: Entry, error: UpstreamError) -> UpstreamError:
+    """Take a 403 for "not there" when the entry serves us other things; else it refuses us, and may not always."""
+    return NotFoundError(str(error), status=403) if entry.answers and error.status == 403 else error
+
+
+def _escaped(version: str) -> str:
+    return quote(module.escape_version(version), safe="!+~@")
+
+
+def _is_listed(path: str, version: str) -> bool:
+    """Tell whether a word of a list is a version that a list may hold."""
+    if not semver.is_valid(version) or pseudo.is_pseudo_version(version):
+        return False
+    try:
+        module.check(path, version)
+    except ContentError:
+        return False
+    return True
