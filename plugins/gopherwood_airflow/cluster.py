@@ -146,10 +146,14 @@ def pod_defaults(cluster: Cluster, task_id: str, pool: NodePool, size: command.S
         "logging_interval": 10 if cluster.deferrable else None,  # else deferred logs come when all is over
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,  # pages of it, before the line that says why
-        "container_name_log_prefix_enabled": False,
+        "log_formatter": _readable,
         "get_logs": True,
         "on_finish_action": "delete_pod",
     }
+
+
+def _readable(_container: str, line: str) -> str:
+    return command.readable(line)[1]
 
 
 def _labels(task_id: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ configuration and 3 integrity (failed at once: no retry cures them), anything el
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,21 @@ def failure(code: int, what: str) -> AirflowException | None:
     if code < 0:
         return AirflowException(f"{what} was ended by signal {-code}")
     return AirflowException(f"{what} failed with exit code {code}")
+
+
+def readable(line: str) -> tuple[int, str]:
+    """Return the level and the text of a line of a command's log: our JSON, or anything else as it is."""
+    try:
+        record = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "event" not in record:
+        return logging.INFO, line
+    level = logging.getLevelNamesMapping().get(str(record.get("level")).upper(), logging.INFO)
+    rest = "".join(
+        f" {key}={value}" for key, value in record.items() if key not in ("time", "level", "event", "source")
+    )
+    return level, f"{record['event']}{rest}"
 
 
 def result(text: str) -> Any:

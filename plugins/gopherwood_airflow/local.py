@@ -69,7 +69,7 @@ class LocalProcess(command.CommandLine, BaseOperator):
         self._process = start(line, env)
         try:
             for text in _lines(self._process):
-                self.log.info("%s", text.rstrip("\n"))
+                self.log.log(*command.readable(text.rstrip("\n")))
             return self._process.wait()
         finally:  # a timeout arrives as an exception out of the loop
             end(self._process)
