@@ -1,8 +1,8 @@
 """Verb `up`: the whole platform on this machine, from one command, till Ctrl-C. It is what `make run` runs.
 
 Airflow (SQLite, LocalExecutor) and serving are child processes, bound to loopback; their state is below `home`.
-Whatever ends this process, they end with it: see children.py. Neither is imported here: `up` knows command lines, ports and
-Airflow's REST API.
+Whatever ends this process, they end with it: see children.py. Neither is imported here: `up` knows command lines, ports
+and Airflow's REST API.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Child processes that never outlive us, however we end.
 
 Each child leads a session of its own, so Ctrl-C in a terminal reaches only us and we end the children in our order.
-What a child starts may form other process groups but stays in its session, which is what we end. Should we be killed outright,
-two things remain: the kernel asks each child to end (parent-death signal), and the *watch*, a forked process that holds
-nothing but the other end of a pipe of ours, sees the pipe close and ends what is left of every session.
+What a child starts may form other process groups but stays in its session, which is what we end. Should we be killed
+outright, two things remain: the kernel asks each child to end (parent-death signal), and the *watch*, a forked process
+that holds the other end of a pipe of ours, sees the pipe close and ends what is left of every session.
 """
 
 import contextlib
