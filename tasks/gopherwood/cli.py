@@ -1,0 +1,258 @@
+"""`gopherwood VERB --flags`: every verb and flag, and what an exit code, a signal or a crash looks like from outside.
+
+`build_parser` is the one place for verbs and flags; a test parses every command line that a DAG issues with it. What
+a verb does is in commands.py and below, imported only once a verb runs, so `--help` answers at once. SIGTERM and
+Ctrl-C set an event that every verb watches: leases are given back, nothing is lost, and a verb that does not end in
+time is ended here.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from gopherwood import __version__
+from gopherwood.config import PREFIX, Settings
+from gopherwood.errors import EXIT_FAILED, EXIT_INTEGRITY, GopherwoodError
+
+GRACE = 20.0
+"""Seconds that a verb has to end after SIGTERM; less than the 30 that Kubernetes grants."""
+
+SOURCES = ("seed", "index", "updates", "closure", "requests")
+
+Verbs = Any  # argparse keeps the type of its sub-parsers private
+Verb = argparse.ArgumentParser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every verb and flag."""
+    parser = argparse.ArgumentParser(
+        prog="gopherwood",
+        description="A curated, immutable Go module repository.",
+        usage="gopherwood [flags] VERB ...",
+        epilog="`gopherwood VERB --help` tells of a verb.",
+    )
+    parser.add_argument("--version", action="version", version=f"gopherwood {__version__}")
+    _common(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for add in (_ingest, _discover, _fetch, _validate, _publish, _status, _plan):
+        add(verbs)
+    for add in (_requeue, _check_zip, _hash, _migrate, _smoke, _up):
+        add(verbs)
+    return parser
+
+
+# --- a function a verb ------------------------------------------------------------------------------------------------
+
+
+def _ingest(verbs: Verbs) -> None:
+    verb = _verb(verbs, "ingest", "enqueue, then fetch, validate and publish till the queue is drained", "[WANTED ...]")
+    _wanted(verb)
+    verb.add_argument(
+        "--closure", action="store_true", help="then add what building them needs, till nothing is missing"
+    )
+    verb.add_argument(
+        "--max", type=int, default=100_000, metavar="N", help="most versions --closure adds (default: 100000)"
+    )
+    verb.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core, one for a short queue)")
+    verb.add_argument(
+        "--wait", type=float, default=120.0, metavar="SECONDS", help="longest wait for a retry (default: 120)"
+    )
+
+
+def _discover(verbs: Verbs) -> None:
+    verb = _verb(verbs, "discover", "enqueue module versions from a source", "[WANTED ...]")
+    _wanted(verb)
+    verb.add_argument("--source", choices=SOURCES, help="where to look (default: seed, when something is WANTED)")
+    verb.add_argument("--since", metavar="ISO", help="index: from this time on (default: where the last run ended)")
+    verb.add_argument("--until", metavar="ISO", help="index: up to, and without, this time")
+    verb.add_argument("--max", type=int, default=100_000, metavar="N", help="most versions to add (default: 100000)")
+
+
+def _fetch(verbs: Verbs) -> None:
+    verb = _verb(verbs, "fetch", "download queued versions from the upstream into staging")
+    verb.add_argument(
+        "--worker", type=int, default=0, metavar="I", help="number of this worker, for its lease and its log"
+    )
+    _limit(verb)
+
+
+def _validate(verbs: Verbs) -> None:
+    _limit(_verb(verbs, "validate", "check staged versions against every rule"))
+
+
+def _publish(verbs: Verbs) -> None:
+    _limit(_verb(verbs, "publish", "put valid versions into the store, for ever"))
+
+
+def _status(verbs: Verbs) -> None:
+    says = "say what is where: the queue, what was rejected and why, or one version's story"
+    verb = _verb(verbs, "status", says, "[MODULE@VERSION ...]")
+    verb.add_argument("wanted", nargs="*", metavar="MODULE@VERSION", help="tell of these (default: of everything)")
+    verb.add_argument("--recent", type=int, default=10, metavar="N", help="how many rejections to show (default: 10)")
+
+
+def _plan(verbs: Verbs) -> None:
+    verb = _verb(verbs, "plan", "print how many fetch workers the queue asks for, as a list of their numbers")
+    verb.add_argument("--max-workers", type=int, default=4, metavar="N", help="most workers (default: 4)")
+    verb.add_argument(
+        "--per-worker", type=int, default=200, metavar="N", help="open versions worth a worker (default: 200)"
+    )
+
+
+def _requeue(verbs: Verbs) -> None:
+    says = "put rejected, gone, failed or held versions back into the queue"
+    verb = _verb(verbs, "requeue", says, "[MODULE[@VERSION] ...]")
+    verb.add_argument("wanted", nargs="*", metavar="MODULE[@VERSION]", help="these, or all versions of a module")
+    verb.add_argument("--state", choices=("rejected", "gone", "failed", "held"), help="only those in this state")
+    verb.add_argument("--reason", default="", metavar="WORD", help="only those with this reason, e.g. invalid-zip")
+
+
+def _check_zip(verbs: Verbs) -> None:
+    says = "check a module zip against every rule of the format; touches no state"
+    verb = _verb(verbs, "check-zip", says, "MODULE@VERSION FILE.zip")
+    verb.add_argument("module", metavar="MODULE@VERSION", help="the module version that it claims to be")
+    verb.add_argument("file", type=Path, metavar="FILE.zip", help="the zip")
+
+
+def _hash(verbs: Verbs) -> None:
+    verb = _verb(verbs, "hash", "print the h1 hash of zips and go.mod files, as go.sum has it", "FILE ...")
+    verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a zip, a go.mod or a *.mod file")
+
+
+def _migrate(verbs: Verbs) -> None:
+    _verb(verbs, "migrate", "create the catalog's tables, or bring them up to this program's version")
+
+
+def _smoke(verbs: Verbs) -> None:
+    _verb(verbs, "smoke", "prove that catalog, store, staging, upstream and Go toolchain answer; touches no data")
+
+
+def _up(verbs: Verbs) -> None:
+    from gopherwood import up
+
+    up.add_arguments(_verb(verbs, "up", "run the platform on this machine: Airflow, serving, a first ingestion"))
+
+
+# --- what they share --------------------------------------------------------------------------------------------------
+
+
+def _verb(verbs: Verbs, name: str, says: str, takes: str = "") -> Verb:
+    verb: Verb = verbs.add_parser(
+        name,
+        help=says,
+        description=f"{says[0].upper()}{says[1:]}.",
+        usage=f"gopherwood {name} [flags] {takes}".rstrip(),
+    )
+    verb.set_defaults(command=name)
+    _common(verb)
+    return verb
+
+
+def _wanted(verb: Verb) -> None:
+    says = "MODULE, MODULE@VERSION, MODULE@latest, MODULE@all, a go.mod, a go.sum, a file of such lines, or - for stdin"
+    verb.add_argument("wanted", nargs="*", metavar="WANTED", help=says)
+    verb.add_argument(
+        "--seed", action="append", default=[], metavar="NAME|FILE", help="a seed list: `default`, or a file"
+    )
+
+
+def _limit(verb: Verb) -> None:
+    verb.add_argument("--limit", type=int, metavar="N", help="stop after this many (default: all there are)")
+
+
+def _common(parser: Verb) -> None:
+    """Add what every verb takes, before its name or after it: form of the output, and the settings."""
+    quiet = argparse.SUPPRESS
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--json", action="store_true", default=quiet, help="the result as one line of JSON, also on a terminal"
+    )
+    output.add_argument(
+        "--log", choices=("json", "text"), default=quiet, help="form of the log (default: text on a terminal)"
+    )
+    output.add_argument(
+        "--xcom", action="store_true", default=quiet, help="also write the result where Airflow reads it"
+    )
+    group = parser.add_argument_group("settings", f"each is also an environment variable, e.g. {PREFIX}HOME for --home")
+    for spec in fields(Settings):
+        if not spec.name.startswith(("serving_", "airflow_")):
+            flag, says = f"--{spec.name.replace('_', '-')}", spec.metadata["doc"]
+            group.add_argument(flag, dest=f"set_{spec.name}", default=quiet, metavar="X", help=says)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Return the settings: flags over the environment.
+
+    Raises ConfigError when one has the wrong form.
+    """
+    flags = {f"{PREFIX}{spec.name.upper()}": getattr(args, f"set_{spec.name}", "") for spec in fields(Settings)}
+    return Settings.from_env(os.environ | {name: text for name, text in flags.items() if text})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code (errors.py)."""
+    args = build_parser().parse_args(argv)
+    from gopherwood import output
+
+    output.start_logging(getattr(args, "log", None))
+    stop = _stop_on_signals(None if args.command == "up" else GRACE)  # `up` waits for its children as it sees fit
+    try:
+        return _run(args, stop)
+    except GopherwoodError as error:
+        print(f"gopherwood {args.command}: {error.diagnostics()}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+    except Exception:  # noqa: BLE001  # the one broad net: a crash is exit code 1 and a traceback in the task's log
+        traceback.print_exc()
+        return EXIT_FAILED
+
+
+def _run(args: argparse.Namespace, stop: threading.Event) -> int:
+    from gopherwood import commands, output
+
+    settings = settings_of(args)
+    result = commands.COMMANDS[args.command](settings, args, stop)
+    if isinstance(result, int):
+        return result
+    as_json = True if getattr(args, "json", False) else None
+    output.show(args.command, result, as_json=as_json, xcom=getattr(args, "xcom", False))
+    code: int = getattr(result, "exit_code", 0)
+    return EXIT_FAILED if stop.is_set() and code != EXIT_INTEGRITY else code
+
+
+def _stop_on_signals(grace: float | None) -> threading.Event:
+    """Return the event that SIGTERM and SIGINT set; `grace` seconds later the process ends, whatever it is doing.
+
+    A second SIGINT raises KeyboardInterrupt.
+    """
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+        if grace is not None:
+            last = threading.Timer(grace, os._exit, args=(EXIT_FAILED,))
+            last.daemon = True
+            last.start()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGINT, on_signal)
+    return stop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""From parsed flags to a verb: one small function a verb, which imports it, runs it and returns its result.
+
+Imports happen inside: a command loads what it needs and nothing else, and `gopherwood --help` loads none of it. Each
+takes the settings, the parsed flags and the event that asks it to stop, and returns a result (output.py) or an exit
+code.
+"""
+
+import argparse
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from gopherwood.config import Settings
+from gopherwood.errors import UsageError
+
+Command = Callable[[Settings, argparse.Namespace, threading.Event], Any]
+
+
+def ingest(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `ingest`."""
+    from gopherwood import ingest
+
+    return ingest.run(
+        settings,
+        wanted=args.wanted,
+        seeds=args.seed,
+        closure=args.closure,
+        limit=args.max,
+        workers=args.workers,
+        wait=args.wait,
+        style=getattr(args, "log", None),
+        stop=stop,
+    )
+
+
+def discover(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `discover`."""
+    from gopherwood import discover
+
+    source = args.source or ("seed" if args.wanted or args.seed else None)
+    if source is None:
+        raise UsageError("what to discover?", hint="name modules, a --seed list, or a --source")
+    if source != "seed" and (args.wanted or args.seed):
+        raise UsageError(f"--source {source} takes no modules")
+    since, until = _time("--since", args.since), _time("--until", args.until)
+    return discover.run(
+        settings, source, wanted=args.wanted, seeds=args.seed, since=since, until=until, limit=args.max, stop=stop
+    )
+
+
+def fetch(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `fetch`."""
+    from gopherwood import fetch
+
+    return fetch.run(settings, worker=args.worker, limit=args.limit, stop=stop)
+
+
+def validate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `validate`."""
+    from gopherwood import validate
+
+    return validate.run(settings, limit=args.limit, stop=stop)
+
+
+def publish(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `publish`."""
+    from gopherwood import publish
+
+    return publish.run(settings, limit=args.limit, stop=stop)
+
+
+def status(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `status`."""
+    from gopherwood import status
+
+    return status.stories(settings, args.wanted) if args.wanted else status.run(settings, recent=args.recent)
+
+
+def plan(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `plan`."""
+    from gopherwood import status
+
+    return status.plan(settings, max_workers=args.max_workers, per_worker=args.per_worker)
+
+
+def requeue(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `requeue`."""
+    from gopherwood import status
+
+    return status.requeue(settings, args.wanted, state=args.state, reason=args.reason or "")
+
+
+def check_zip(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `check-zip`."""
+    from gopherwood import check
+
+    return check.check_zip(args.module, args.file)
+
+
+def hash_files(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `hash`."""
+    from gopherwood import check
+
+    return check.hash_files(args.files)
+
+
+def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `migrate`."""
+    from gopherwood import status
+
+    return status.migrate(settings)
+
+
+def smoke(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `smoke`."""
+    from gopherwood import smoke
+
+    return smoke.run(settings)
+
+
+def up(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> int:
+    """Run `up`."""
+    from gopherwood import up
+
+    return up.run(settings, args, stop)
+
+
+COMMANDS: dict[str, Command] = {
+    "ingest": ingest,
+    "discover": discover,
+    "fetch": fetch,
+    "validate": validate,
+    "publish": publish,
+    "status": status,
+    "plan": plan,
+    "requeue": requeue,
+    "check-zip": check_zip,
+    "hash": hash_files,
+    "migrate": migrate,
+    "smoke": smoke,
+    "up": up,
+}
+
+
+def _time(flag: str, text: str | None) -> datetime | None:
+    """Return the time that an ISO 8601 text says, UTC when it names no zone."""
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{flag} {text!r} is no ISO 8601 date and time", hint="e.g. 2026-10-01T12:00:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
