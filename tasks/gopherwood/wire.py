@@ -9,6 +9,7 @@ a 200 of no bytes. Credentials, redirects and retries are http.py's business. Au
 
 import http.client
 import ipaddress
+import select
 import socket
 import ssl
 import time
@@ -25,11 +26,13 @@ MAX_REFUSAL = 4 << 10
 """Bytes kept of the body of a reply that is not 200: enough to say why."""
 MIN_RATE = 1 << 10
 """Bytes a second below which a reply is given up, once it has taken longer than the time-out."""
+MAX_TRUST = 1.0
+"""Seconds after which a kept connection is looked at before it is used again."""
 _CHUNK = 64 << 10
 
 
 class StaleError(Exception):
-    """A kept connection was closed by the other side before it answered: not a failure, ask on a new one."""
+    """A kept connection was closed by the other side before it answered: no failure, ask on another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +49,41 @@ class Head:
 
 
 class _Reply:
-    """What the parser calls back; it holds no reference to the parser, so that both die without the collector."""
-
-    __slots__ = ("begun", "done", "headers", "parts", "size")
+    """The reply being read on a connection: what the parser calls back, message after message."""
 
     def __init__(self) -> None:
-        self.on_message_begin()
+        self.parser = HttpResponseParser(self)
         self.parts: list[bytes] = []
+        self.expect()
+
+    def expect(self) -> None:
+        """Forget the last reply: another request is sent."""
+        self.done = False
+        self.on_message_begin()
 
     def on_message_begin(self) -> None:
-        # Called again for the real reply after an informational (1xx) one.
+        if self.done:
+            raise ValueError("a second reply to one request")
         self.headers: dict[bytes, bytes] = {}
-        self.begun = self.done = False
+        self.begun = self.keep = False
         self.size = 0
+        self.parts.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self.begun = True
+        self.keep = self.parser.should_keep_alive()  # it cannot be told later
+        self.status = self.parser.get_status_code()
 
     def on_body(self, data: bytes) -> None:
         self.size += len(data)
         self.parts.append(data)
 
     def on_message_complete(self) -> None:
-        self.done = True
+        # An informational reply (1xx) is followed by the real one.
+        self.done = self.status >= 200
 
     def is_sized(self) -> bool:
         return b"content-length" in self.headers or b"transfer-encoding" in self.headers
@@ -91,9 +103,13 @@ class Connection:
         self._opened = opened
         self._socket: socket.socket = opened.sock
         self._timeout = timeout
+        self._reply = _Reply()
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
         self._aborted = False
         self._received = 0
-        self.used = False
+        self._used = False
+        self._idle_since = 0.0
         self.reusable = False
         self.public = is_public(self._socket.getpeername()[0])
         """Whether the other end has an address of the public internet; of what is behind a proxy it says nothing."""
@@ -104,25 +120,27 @@ class Connection:
         Returns the head and, for other replies than 200, the beginning of the body. Raises StaleError, StoppedError,
         TooLargeError when the body exceeds `limit` bytes, TruncatedError and UpstreamError.
         """
+        if self._used and time.monotonic() - self._idle_since > MAX_TRUST and self._readable.poll(0):
+            raise StaleError  # closed meanwhile, or it holds bytes that belong to no request
         self.reusable = False
         self._received = 0
         try:
-            return self._exchange(request, limit, write)
+            self._socket.sendall(request)
+            return self._read(limit, write)
         except (HttpParserError, HttpParserUpgrade) as error:
             raise UpstreamError(f"not an HTTP reply: {error}") from None
         except TimeoutError:
             raise UpstreamError(f"no byte for {self._timeout:g} seconds") from None
         except OSError as error:
             self._check_stopped()
-            if self.used and not self._received and isinstance(error, ConnectionError):
+            if self._used and not self._received and isinstance(error, ConnectionError):
                 raise StaleError from None
             raise UpstreamError(f"connection broke: {error}") from None
 
-    def _exchange(self, request: bytes, limit: int, write: Callable[[bytes], object]) -> tuple[Head, bytes]:
-        self._socket.sendall(request)
+    def _read(self, limit: int, write: Callable[[bytes], object]) -> tuple[Head, bytes]:
+        reply = self._reply
+        reply.expect()
         started = time.monotonic()
-        reply = _Reply()
-        parser = HttpResponseParser(reply)
         refusal: list[bytes] = []
         while not reply.done:
             data = self._socket.recv(_CHUNK)
@@ -130,13 +148,11 @@ class Connection:
                 self._end_of_stream(reply)
                 break
             self._received += len(data)
-            parser.feed_data(data)
+            reply.parser.feed_data(data)
             if not reply.begun:
                 if self._received > MAX_HEAD:
                     raise UpstreamError(f"more than {MAX_HEAD} bytes of headers")
-            elif (status := parser.get_status_code()) < 200:
-                reply.done = False
-            elif status == 200:
+            elif reply.status == 200:
                 reply.pass_on(limit, write)
             else:
                 reply.pass_on(None, refusal.append)
@@ -144,13 +160,14 @@ class Connection:
                     break  # why it refuses is told by now
             if not reply.done:
                 self._check_pace(reply.size, time.monotonic() - started)
-        self.used = True
-        self.reusable = reply.done and parser.should_keep_alive()
-        return self._head(parser.get_status_code(), reply), b"".join(refusal)
+        self._used = True
+        self._idle_since = time.monotonic()
+        self.reusable = reply.done and reply.keep
+        return self._head(reply), b"".join(refusal)
 
     def _end_of_stream(self, reply: _Reply) -> None:
         self._check_stopped()
-        if not self._received and self.used:
+        if not self._received and self._used:
             raise StaleError
         if not reply.begun:
             raise TruncatedError(f"the reply was cut inside its headers, after {self._received} bytes")
@@ -167,17 +184,17 @@ class Connection:
             raise StoppedError("stopped inside a reply")
 
     @staticmethod
-    def _head(status: int, reply: _Reply) -> Head:
+    def _head(reply: _Reply) -> Head:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers.items()}
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise UpstreamError("the reply has a content encoding that nobody asked for")
-        return Head(status, headers, reply.is_sized(), reply.size)
+        return Head(reply.status, headers, reply.is_sized(), reply.size)
 
     def abort(self) -> None:
         """End a blocked exchange from another thread: it raises StoppedError."""
         self._aborted = True
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not TLS's own, which would race with the reader
         except OSError:
             return  # it had ended by itself
 
