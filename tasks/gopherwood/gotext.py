@@ -1,11 +1,11 @@
-"""What Go's standard library means by space, printable, quoted and unquoted.
+"""What Go's standard library means by space, printable, a quoted string and base64.
 
 go.mod files, signed notes and error messages are defined by Go's `unicode` and `strconv` packages, whose answers are
 not those of Python's `str` methods: Python counts U+001C as a space and Go does not. Bytes that are no UTF-8 travel
 through our `str` as lone surrogates (`surrogateescape`), so every Go string has exactly one form here.
 
-Authority: Go's unicode.IsSpace and IsPrint, strconv.Unquote and Quote, base64.StdEncoding. Go 1.26 knows Unicode 15.0;
-the Python that runs this may know another, so characters assigned in between may be "printable" for one only.
+Authority: Go's unicode.IsSpace and IsPrint, strconv.Unquote, base64.StdEncoding. What is printable is asked of the
+Python that runs this: characters that Unicode assigned after its tables were made count as not printable here.
 """
 
 import base64
@@ -24,7 +24,6 @@ _ESCAPE = re.compile(
 )
 _BASE64 = re.compile("[A-Za-z0-9+/]*={0,2}")
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
-_SIMPLE_BACK: Final = {value: key for key, value in _SIMPLE.items()}
 
 
 def from_bytes(data: bytes) -> str:
@@ -110,21 +109,3 @@ def _unescaped(found: re.Match[str]) -> bytes:
 
 
 _REPLACE: Final = dict.fromkeys(range(0xDC80, 0xDD00), "\ufffd")
-
-
-def quote(text: str) -> str:
-    """Write a Go string literal in double quotes, as strconv.Quote (and `%q`) does."""
-    return '"' + "".join(map(_quoted, text)) + '"'
-
-
-def _quoted(char: str) -> str:
-    if char in _SIMPLE_BACK:
-        return "\\" + _SIMPLE_BACK[char]
-    if is_raw_byte(char):
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    if char.isprintable():
-        return char
-    point = ord(char)
-    if point < 0x20 or point == 0x7F:
-        return f"\\x{point:02x}"
-    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
