@@ -28,6 +28,7 @@ from gopherwood.errors import (
     UpstreamError,
 )
 from gopherwood.http import Client, Response, redact
+from gopherwood.info import Info
 from gopherwood.module import ModuleVersion
 from gopherwood.modzip import MAX_GO_MOD, MAX_ZIP_FILE
 
@@ -137,11 +138,11 @@ class Upstream:
 
     # --- questions
 
-    def latest(self, path: str) -> info.Info:
+    def latest(self, path: str) -> Info:
         """Return what `@latest` means to `go`: `query(path, "latest")`."""
         return self.query(path, queries.LATEST)
 
-    def query(self, path: str, query: str) -> info.Info:
+    def query(self, path: str, query: str) -> Info:
         """Resolve a version query: `latest`, `v1`, `v1.2`, an exact version, or a revision that the upstream knows.
 
         Raises NotFoundError when nothing matches, InvalidVersionError for what can be no query.
@@ -227,7 +228,7 @@ class Upstream:
         raise best
 
     @staticmethod
-    def _info_of(path: str, asked: str, data: bytes) -> info.Info:
+    def _info_of(path: str, asked: str, data: bytes) -> Info:
         try:
             version = json.loads(data)["Version"]
             module.check(path, version)
