@@ -1,5 +1,7 @@
 """go.mod files: what is read from them, strictly and laxly, and where the mistakes are."""
 
+import contextlib
+
 import pytest
 
 from gopherwood import gomod
@@ -102,7 +104,7 @@ def test_lax_reading_skips_what_counts_only_in_the_main_module():
     [
         ("module m\nbogus x\n", "go.mod:2: unknown directive: bogus"),
         ("bogus (\n)\n", "go.mod:1: unknown block type: bogus"),
-        ("require (\n\ta.b/c v1\n)\n", 'go.mod:2:2: require a.b/c: version "v1" invalid: must be of the form v1.2.3'),
+        ("require (\n\ta.b/c v1.x\n)\n", 'go.mod:2:2: require a.b/c: version "v1.x" invalid: must be of the form v1.2.3'),
         ("require a.b/c v2.0.0\n", 'go.mod:1: require a.b/c: version "v2.0.0" invalid: should be v0 or v1, not v2'),
         ("go 1.21\ngo 1.22\n", "go.mod:2: repeated go statement"),
         ("go one\n", "go.mod:1: invalid go version 'one': must match format 1.23.0"),
@@ -150,7 +152,5 @@ def test_module_path_is_found_in_broken_files(text, path):
 @pytest.mark.parametrize("text", ["( ", '"\\" ', "a/", "//\n", "\n", "x\n", "é", " ", "`", "require ( )\n"])
 def test_large_hostile_files_end(text):
     """Half a megabyte of anything is read or refused, in time that grows with its size only."""
-    try:
-        parse(text * (1 << 19 >> (len(text) - 1)), lax=True)
-    except InvalidGoModError:
-        pass
+    with contextlib.suppress(InvalidGoModError):
+        parse(text * ((1 << 19) // len(text)), lax=True)
