@@ -53,8 +53,8 @@ def run(settings: Settings, *, recent: int = 10) -> Overview:
             {state.value: count for state, count in counts.items()},
             sum(counts[state] for state in OPEN),
             age.total_seconds() if age else None,
-            {f"{state} {reason}": count for (state, reason), count in sorted(catalog.reasons().items())},
-            [_line(row) for row in catalog.recent(recent, *REQUEUEABLE)],
+            catalog.reasons(),
+            [_line(row) for row in catalog.recent(REQUEUEABLE, limit=recent)],
         )
 
 
@@ -133,7 +133,7 @@ def _version(name: str) -> ModuleVersion:
 def plan(settings: Settings, *, max_workers: int, per_worker: int) -> list[int]:
     """Return the numbers of the fetch workers that the queue is worth now: none for an empty queue."""
     with Catalog.open(settings) as catalog:
-        ready = catalog.ready_count(State.QUEUED, State.FAILED, State.LEASED)
+        ready = catalog.ready_count((State.QUEUED, State.FAILED, State.LEASED))
     return list(range(min(max_workers, math.ceil(ready / per_worker))))
 
 

@@ -220,7 +220,8 @@ class Upstream:
                 entry.answers = True
                 return found
             except UpstreamError as error:
-                if best is None or isinstance(best, NotFoundError):
+                # `off` behind a 404 adds nothing: not there is not there.
+                if best is None or (isinstance(best, NotFoundError) and entry.url != OFF):
                     best = _missing_if_known(entry, error) if suffix != "@v/list" else error
                 if entry.fallback_on == "notfound" and not isinstance(error, NotFoundError):
                     break

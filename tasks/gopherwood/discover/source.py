@@ -120,4 +120,4 @@ def is_exact(path: str, version: str) -> bool:
         module.check(path, version)
     except GopherwoodError:
         return False
-    return True
+    return module.canonical_version(version) == version

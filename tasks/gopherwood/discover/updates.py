@@ -12,5 +12,5 @@ from gopherwood.discover.source import Ask, Batch, concurrently, resolve
 
 def find(ask: Ask) -> Iterator[Batch]:
     """Yield, a module at a time, the versions that the upstream lists now."""
-    paths = ask.catalog.published_paths()
+    paths = ask.catalog.paths()
     yield from concurrently(lambda path: resolve(ask.upstream, path, queries.ALL), paths, ask.stop)
