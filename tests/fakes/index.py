@@ -20,7 +20,7 @@ class Index(Loopback):
 
     def add(self, path: str, version: str, timestamp: str) -> None:
         """Append a version that became known at `timestamp` (RFC 3339, UTC, with a Z)."""
-        self.add_line(timestamp, json.dumps({"Path": path, "Version": version, "Timestamp": timestamp}))
+        self.add_line(timestamp, format_line(path, version, timestamp))
 
     def add_line(self, timestamp: str, line: str) -> None:
         """Append any line at all; `timestamp` says where it stands."""
@@ -41,3 +41,8 @@ def _comparable(timestamp: str) -> str:
     """Return a timestamp with nine decimals, so that text order is time order."""
     base, _, fraction = timestamp.rstrip("Z").partition(".")
     return f"{base}.{fraction:0<9}" if base else ""
+
+
+def format_line(path: str, version: str, timestamp: str) -> str:
+    """Return a line of the feed, without its end."""
+    return json.dumps({"Path": path, "Version": version, "Timestamp": timestamp})
