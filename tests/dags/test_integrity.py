@@ -1,0 +1,194 @@
+"""Every DAG, held to the house's policy: parsed by Airflow's own DagBag, its commands by the real argument parser."""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.serialization.serialized_objects import DagSerialization
+
+import airflow_alone
+from gopherwood.cli import build_parser
+from gopherwood_airflow import assets
+from gopherwood_airflow.defaults import OWNER, TAGS
+
+pytestmark = pytest.mark.xdist_group("airflow")
+DAGS = airflow_alone.ROOT / "dags"
+NAMES = sorted(path.stem for path in DAGS.glob("*.py"))
+INTERVAL = {
+    "data_interval_start": datetime(2026, 10, 1, 11, tzinfo=UTC),
+    "data_interval_end": datetime(2026, 10, 1, 12, tzinfo=UTC),
+}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3}
+}
+"""Parameters as a person might enter them, for the commands that are made of them."""
+
+
+@pytest.fixture(scope="module")
+def bag() -> Iterator[DagBag]:
+    """Return all DAGs, parsed while no process of ours may open a socket."""
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a DAG file opened a socket while it was parsed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", forbidden)
+        patch.setattr(socket, "getaddrinfo", forbidden)
+        yield DagBag(str(DAGS))
+
+
+@pytest.fixture(params=NAMES)
+def dag(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
+    """Return each DAG in turn."""
+    return bag.dags[request.param]  # type: ignore[return-value]
+
+
+def field(task: Any, name: str) -> Any:
+    """Return an argument of a task, mapped or not."""
+    return task.partial_kwargs.get(name) if isinstance(task, MappedOperator) else getattr(task, name)
+
+
+def test_all_parse_without_a_socket(bag: DagBag) -> None:
+    """Each file parses, needs no network to do so, and holds one DAG of its own name."""
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == NAMES
+
+
+def test_module_docstring_is_the_runbook(dag: DAG) -> None:
+    """The page of a DAG says what it does and what to do when it is red."""
+    assert dag.doc_md
+    assert "When it is red" in dag.doc_md
+
+
+def test_file_is_short() -> None:
+    """A DAG file has 25 to 80 lines."""
+    lengths = {name: len((DAGS / f"{name}.py").read_text().splitlines()) for name in NAMES}
+    assert {name: length for name, length in lengths.items() if not 25 <= length <= 80} == {}
+
+
+def test_every_task_has_an_end(dag: DAG) -> None:
+    """Every task has a time limit, and so has every run; few runs are at once."""
+    assert [task.task_id for task in dag.tasks if not isinstance(field(task, "execution_timeout"), timedelta)] == []
+    assert isinstance(dag.dagrun_timeout, timedelta)
+    assert 1 <= dag.max_active_runs <= 3
+
+
+def test_every_task_is_owned_and_tried_again(dag: DAG) -> None:
+    """Every task has the house as owner, and retries with a growing delay unless the DAG only asks questions."""
+    assert {field(task, "owner") for task in dag.tasks} == {OWNER}
+    if dag.dag_id != "smoke":
+        assert {(field(task, "retries"), field(task, "retry_exponential_backoff")) for task in dag.tasks} == {(3, True)}
+
+
+def test_tags_are_from_the_closed_list(dag: DAG) -> None:
+    """A DAG has tags, and only those of the list."""
+    assert dag.tags
+    assert set(dag.tags) <= TAGS
+
+
+def test_colour_comes_from_the_work(dag: DAG) -> None:
+    """No last task runs after a failure: it alone would decide the colour of the run and paint it green."""
+    forgiving = {"all_done", "always", "one_done", "all_done_setup_success", "one_success", "all_failed", "one_failed"}
+    assert {str(field(task, "trigger_rule") or "all_success") for task in dag.leaves} & forgiving == set()
+
+
+def test_all_tasks_are_house_operators(dag: DAG) -> None:
+    """Every task is a command line of ours."""
+    kinds = {getattr(task, "operator_class", type(task)).__name__ for task in dag.tasks}
+    assert kinds == {"LocalProcess"}
+
+
+def test_airflow_can_store_it(dag: DAG) -> None:
+    """The scheduler gets every DAG through the database."""
+    text = json.dumps(DagSerialization.to_dict(dag))
+    assert DagSerialization.from_dict(json.loads(text)).dag_id == dag.dag_id
+
+
+def commands(dag: DAG) -> Iterator[list[str]]:
+    """Yield every command line that a DAG issues, with its defaults and with the example's parameters."""
+    for params in ({}, EXAMPLES.get(dag.dag_id, {})):
+        context = {"params": {**dag.params.dump(), **params}, **INTERVAL}
+        for task in dag.tasks:
+            if isinstance(task, MappedOperator):
+                yield from mapped_commands(task)
+            else:
+                more = task.render_template(task.more_arguments, context)
+                yield [*task.render_template(task.arguments, context), *(json.loads(more) if more else [])]
+
+
+def mapped_commands(task: Any) -> Iterator[list[str]]:
+    """Yield the command lines of a mapped task for a few results of the task it is mapped over."""
+    arguments = task.expand_input.value["arguments"]
+    for result in range(3):
+        value: Any = result
+        for function in arguments.callables:
+            value = function(value)
+        yield value
+
+
+def test_real_parser_takes_every_command(dag: DAG, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command line that a DAG issues is one that `gopherwood` understands."""
+    issued = list(commands(dag))
+    assert issued
+    for line in issued:
+        try:
+            build_parser().parse_args(line)
+        except SystemExit:
+            pytest.fail(f"gopherwood {' '.join(line)}: {capsys.readouterr().err}")
+
+
+def test_modules_that_a_person_enters_cannot_be_flags_or_files(bag: DagBag) -> None:
+    """The form takes `module@version` and refuses what a command would take for a flag or a file of the machine."""
+    pattern = re.compile(bag.dags["ingest"].params.get_param("modules").schema["items"]["pattern"])
+    assert [
+        text for text in ("rsc.io/quote@v1.5.2", "github.com/BurntSushi/toml@latest") if not pattern.search(text)
+    ] == []
+    assert [
+        text
+        for text in ("--seed", "-x@y", "/etc/passwd", "./go.mod", "go.mod", "-", "a b@c", "@v1")
+        if pattern.search(text)
+    ] == []
+
+
+def all_assets() -> dict[str, Any]:
+    """Return the assets by the name of their variable."""
+    return {name: value for name, value in vars(assets).items() if name.isupper()}
+
+
+@pytest.mark.parametrize("name", sorted(all_assets()))
+def test_asset_says_who_emits_and_who_consumes_it(bag: DagBag, name: str) -> None:
+    """The words beside an asset are what the DAGs do."""
+    asset = all_assets()[name]
+    emitters = {
+        dag.dag_id for dag in bag.dags.values() for task in dag.tasks if asset in (field(task, "outlets") or [])
+    }
+    consumers = {dag.dag_id for dag in bag.dags.values() if f"'{asset.name}'" in repr(dag.timetable)}
+    text = Path(str(assets.__file__)).read_text().partition(f"\n{name} = ")[2].partition('"""\n\n')[0]
+    said = {word: re.search(rf"{word} by: (.*?)[.;]?\n", text + "\n").group(1) for word in ("Emitted", "Consumed")}  # type: ignore[union-attr]
+    assert {name for name in said["Emitted"].split(", ") if name in NAMES} == emitters
+    assert {name for name in said["Consumed"].rstrip(".;").split(", ") if name in NAMES} == consumers
+
+
+def test_discover_fetches_exactly_its_interval(bag: DagBag) -> None:
+    """Hours that were missed are caught up, each with its own beginning and end."""
+    dag = bag.dags["discover"]
+    index = next(line for line in commands(dag) if "index" in line)  # type: ignore[arg-type]
+    assert dag.catchup
+    assert index[-4:] == ["--since", "2026-10-01T11:00:00+00:00", "--until", "2026-10-01T12:00:00+00:00"]
+
+
+def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:
+    """DAG files and plugins read only settings of their own from the environment."""
+    sources = [*DAGS.glob("*.py"), *(airflow_alone.ROOT / "plugins").rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r'environ(?:\.get\(|\[)"(\w+)"', path.read_text())}
+    assert read <= {"GOPHERWOOD_POD_IMAGE", "GOPHERWOOD_DISCOVER_SINCE", "GOPHERWOOD_SERVING_URL", "PATH"}
+    assert "GOPHERWOOD_POD_IMAGE" not in os.environ
