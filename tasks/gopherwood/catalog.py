@@ -1,0 +1,57 @@
+"""The catalog: what state every module version is in, and everything else that must be remembered between two runs.
+
+One class, put together from its halves: `catalog_queue` (enqueue, lease, finish), `catalog_reads` (questions) and
+`catalog_notes` (cursors, misses, tree heads, events), over `catalog_db` (SQLite or PostgreSQL). Import everything
+from here. A catalog is safe to use from many threads; each process opens its own.
+"""
+
+from gopherwood.catalog_db import Clock, utc_now
+from gopherwood.catalog_notes import Notes
+from gopherwood.catalog_queue import Queue
+from gopherwood.catalog_reads import Reads
+from gopherwood.catalog_values import (
+    LEASE_EXPIRED,
+    TOO_MANY_ATTEMPTS,
+    Enqueued,
+    Event,
+    Evidence,
+    Facts,
+    Finished,
+    IndexEntry,
+    Job,
+    Kind,
+    Miss,
+    Outcome,
+    PublishedVersion,
+    Selector,
+    StoredEvent,
+    VersionRow,
+    Wanted,
+)
+
+__all__ = [
+    "LEASE_EXPIRED",
+    "TOO_MANY_ATTEMPTS",
+    "Catalog",
+    "Clock",
+    "Enqueued",
+    "Event",
+    "Evidence",
+    "Facts",
+    "Finished",
+    "IndexEntry",
+    "Job",
+    "Kind",
+    "Miss",
+    "Outcome",
+    "PublishedVersion",
+    "Selector",
+    "StoredEvent",
+    "VersionRow",
+    "Wanted",
+    "utc_now",
+]
+
+
+class Catalog(Queue, Reads, Notes):
+    """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

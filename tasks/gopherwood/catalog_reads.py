@@ -1,0 +1,163 @@
+"""Questions to the catalog that change nothing: for people, reports and serving."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gopherwood import semver
+from gopherwood.catalog_db import Database
+from gopherwood.catalog_moves import facts_of
+from gopherwood.catalog_values import Evidence, IndexEntry, PublishedVersion, VersionRow
+from gopherwood.module import ModuleVersion
+from gopherwood.schema import counters, evidence, from_micros, to_micros, versions
+from gopherwood.states import OPEN, State
+
+
+class Reads(Database):
+    """The reading half of the catalog."""
+
+    def counts(self) -> dict[State, int]:
+        """Return how many versions are in each state, all states named."""
+        query = sa.select(versions.c.state, sa.func.count()).group_by(versions.c.state)
+        with self._reading() as connection:
+            found = {row[0]: row[1] for row in connection.execute(query)}
+        return {state: found.get(state.value, 0) for state in State}
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many versions that are not published carry each reason, the commonest first."""
+        number = sa.func.count()
+        query = sa.select(versions.c.reason, number).where(versions.c.reason != "").group_by(versions.c.reason)
+        with self._reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.order_by(number.desc(), versions.c.reason))}
+
+    def open_count(self) -> int:
+        """Return how many versions have work left to do."""
+        query = sa.select(sa.func.count()).where(_in_states(OPEN))
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def ready_count(self, states: Collection[State]) -> int:
+        """Return how many versions in these states may be leased right now."""
+        query = sa.select(sa.func.count()).where(_in_states(states), versions.c.ready_at <= self.now())
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def next_ready(self) -> datetime | None:
+        """Return when the next open version may be leased (in the past: now); None when nothing is open."""
+        return self._oldest(versions.c.ready_at)
+
+    def oldest_open_age(self) -> timedelta | None:
+        """Return for how long the oldest open version has been wanted; None when nothing is open."""
+        oldest = self._oldest(versions.c.first_observed)
+        return None if oldest is None else self.clock() - oldest
+
+    def counter(self, name: str) -> int:
+        """Return a counter, such as `published` or `expired-leases`."""
+        query = sa.select(counters.c.value).where(counters.c.name == name)
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def recent(self, states: Collection[State] = (), *, limit: int = 20) -> list[VersionRow]:
+        """Return the versions that changed last, the latest first; of these states only, if any is named."""
+        query = sa.select(versions).order_by(versions.c.changed_at.desc(), versions.c.id.desc()).limit(limit)
+        if states:
+            query = query.where(_in_states(states))
+        with self._reading() as connection:
+            return [_version_row(row) for row in connection.execute(query)]
+
+    def state_of(self, mv: ModuleVersion) -> VersionRow | None:
+        """Return everything known of one version, None when it was never wanted."""
+        query = sa.select(versions).where(versions.c.path == mv.path, versions.c.version == mv.version)
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _version_row(row)
+
+    def evidence_of(self, mv: ModuleVersion) -> list[Evidence]:
+        """Return what the rules said of a version in all attempts, the oldest first."""
+        named = sa.and_(versions.c.path == mv.path, versions.c.version == mv.version)
+        query = sa.select(evidence.c.rule, evidence.c.ok, evidence.c.detail)
+        query = query.join(versions, versions.c.id == evidence.c.version_id).where(named)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(evidence.c.attempt, evidence.c.number)).all()
+        return [Evidence(row.rule, bool(row.ok), row.detail) for row in rows]
+
+    def versions(self, path: str) -> list[PublishedVersion]:
+        """Return the published versions of a module path, the lowest first."""
+        query = sa.select(versions).where(versions.c.path == path, versions.c.state == State.PUBLISHED.value)
+        with self._reading() as connection:
+            found = [_published(row) for row in connection.execute(query)]
+        return sorted(found, key=lambda each: semver.key(each.version))
+
+    def paths(self) -> list[str]:
+        """Return all module paths with a published version, sorted."""
+        query = sa.select(versions.c.path).where(versions.c.state == State.PUBLISHED.value).distinct()
+        with self._reading() as connection:
+            return list(connection.execute(query.order_by(versions.c.path)).scalars())
+
+    def published_since(self, since: datetime | None = None, limit: int = 2000, *, after: int = 0) -> list[IndexEntry]:
+        """Return what was published at `since` or later, the oldest first, at most `limit`.
+
+        No two entries share a timestamp and none appears later before one already served, so whoever asks again with
+        the last timestamp seen misses nothing. `after` skips sequence numbers up to it.
+        """
+        query = sa.select(versions.c.path, versions.c.version, versions.c.published_at)
+        query = query.where(versions.c.sequence > after).order_by(versions.c.published_at).limit(limit)
+        if since is not None:
+            query = query.where(versions.c.published_at >= to_micros(since))
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return [IndexEntry(row.path, row.version, from_micros(row.published_at)) for row in rows]
+
+    def live_tokens(self) -> set[str]:
+        """Return the tokens of staging that some version still needs."""
+        query = sa.select(versions.c.token).where(versions.c.token.is_not(None))
+        with self._reading() as connection:
+            return set(connection.execute(query).scalars())
+
+    def _oldest(self, column: sa.Column[Any]) -> datetime | None:
+        query = sa.select(sa.func.min(column)).where(_in_states(OPEN))
+        with self._reading() as connection:
+            micros = connection.execute(query).scalar()
+        return None if micros is None else from_micros(micros)
+
+
+def _in_states(states: Any) -> sa.ColumnElement[bool]:
+    return versions.c.state.in_([state.value for state in states])
+
+
+def _published(row: Any) -> PublishedVersion:
+    return PublishedVersion(
+        version=row.version,
+        time=None if row.time is None else from_micros(row.time),
+        published_at=from_micros(row.published_at),
+        first_observed=from_micros(row.first_observed),
+        sequence=row.sequence,
+        h1=row.h1 or "",
+        go_mod_h1=row.go_mod_h1 or "",
+        zip_size=row.zip_size or 0,
+        mod_size=row.mod_size or 0,
+    )
+
+
+def _version_row(row: Any) -> VersionRow:
+    return VersionRow(
+        id=row.id,
+        mv=ModuleVersion(row.path, row.version),
+        state=State(row.state),
+        reason=row.reason,
+        detail=row.detail,
+        source=row.source,
+        why=row.why,
+        owner=row.owner,
+        attempt=row.attempt,
+        failures=row.failures,
+        token=row.token,
+        ready_at=from_micros(row.ready_at),
+        changed_at=from_micros(row.changed_at),
+        first_observed=from_micros(row.first_observed),
+        published_at=None if row.published_at is None else from_micros(row.published_at),
+        sequence=row.sequence,
+        facts=facts_of(row),
+    )

@@ -1,0 +1,176 @@
+"""What goes into the catalog and what comes out of it: plain values, so that no caller ever sees a row or a session."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from gopherwood.module import ModuleVersion
+from gopherwood.states import State
+
+Kind = Literal["fetch", "validate", "publish"]
+"""The kinds of work that are leased."""
+
+Facts = Mapping[str, Any]
+"""Facts about a version by name: `time` (datetime), `h1`, `go_mod_h1`, `zip_size`, `mod_size`, `zip_sha256` (hex),
+`origin` (dict). `token`, the place in staging, is set like a fact.
+"""
+
+TOO_MANY_ATTEMPTS = "too-many-attempts"
+LEASE_EXPIRED = "lease-expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A version to enqueue, with a line for people on what asked for it."""
+
+    mv: ModuleVersion
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What an enqueue did: new rows, versions known before, and of those the ones found gone that are tried again."""
+
+    new: int
+    known: int
+    revived: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One leased version. `attempt` is the fence: a later lease has a larger one, and this one's outcome is dropped."""
+
+    id: int
+    mv: ModuleVersion
+    owner: str
+    attempt: int
+    failures: int
+    state: State
+    token: str | None
+    source: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one rule said of one version."""
+
+    rule: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth telling somebody; kinds: published, rejected, conflict, integrity, deployed, verdict."""
+
+    kind: str
+    subject: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event in the outbox."""
+
+    id: int
+    at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a job. `state` equal to the job's own puts the job back, to be leased again at `retry_at`.
+
+    `retry_at` defaults to a pause that doubles with each failure. `facts` are added to those known. `keep_staged` keeps
+    the token of a version that is rejected or held: a person wants to look at the bytes.
+    """
+
+    job: Job
+    state: State
+    reason: str = ""
+    detail: str = ""
+    retry_at: datetime | None = None
+    facts: Facts = field(default_factory=dict)
+    evidence: Sequence[Evidence] = ()
+    events: Sequence[Event] = ()
+    keep_staged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How many outcomes were taken, the ids whose lease was lost, and those rejected after too many attempts."""
+
+    done: int
+    lost: list[int]
+    exhausted: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which versions to queue again: all conditions that are given must hold; at least one must be."""
+
+    versions: Sequence[ModuleVersion] = ()
+    paths: str = ""
+    """Glob patterns on path prefixes, as GOPRIVATE has them."""
+    reason: str = ""
+    states: frozenset[State] = frozenset({State.REJECTED, State.GONE, State.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """Everything the catalog knows of one version, evidence aside."""
+
+    id: int
+    mv: ModuleVersion
+    state: State
+    reason: str
+    detail: str
+    source: str
+    why: str
+    owner: str | None
+    attempt: int
+    failures: int
+    token: str | None
+    ready_at: datetime
+    changed_at: datetime
+    first_observed: datetime
+    published_at: datetime | None
+    sequence: int | None
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedVersion:
+    """A published version of a module path."""
+
+    version: str
+    time: datetime | None
+    published_at: datetime
+    first_observed: datetime
+    sequence: int
+    h1: str
+    go_mod_h1: str
+    zip_size: int
+    mod_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A line of the index feed; timestamps strictly increase in the order of publishing."""
+
+    path: str
+    version: str
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Something asked for that we do not have: a version, a query such as `latest`, or `list`."""
+
+    path: str
+    query: str
+    count: int
+    first_at: datetime
+    last_at: datetime

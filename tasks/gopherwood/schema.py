@@ -1,0 +1,143 @@
+"""The tables of the catalog, for SQLite and PostgreSQL alike, and how times are kept in them.
+
+Every time is an integer: microseconds since 1970, UTC. Both databases compare and sort those alike, no time zone of a
+connection can shift them, and a Go index timestamp keeps its digits. `to_micros` and `from_micros` convert at the edge.
+Paths sort by code point on both (collation C). There are no foreign keys: rows of `versions` are never deleted, and a
+check for each of twelve evidence rows a version would cost more than it protects. The migrations make these
+tables (gopherwood/migrations); a test compares the two.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+
+REVISION = "0001"
+"""The newest migration: what `Catalog.migrate` brings a database to."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+metadata = MetaData()
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only under exactly INTEGER PRIMARY KEY
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("path", Name, nullable=False),
+    Column("version", Name, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("source", Text, nullable=False),
+    Column("why", Text, nullable=False, server_default=""),
+    # The queue. `ready_at` is when the row may be leased: now, after a pause, or when the present lease ends.
+    Column("ready_at", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("attempt", Integer, nullable=False, server_default="0"),  # leases so far: the fence
+    Column("failures", Integer, nullable=False, server_default="0"),  # what counts against max_attempts
+    Column("token", Text),  # of staging
+    Column("changed_at", BigInteger, nullable=False),
+    # Facts.
+    Column("first_observed", BigInteger, nullable=False),
+    Column("time", BigInteger),
+    Column("h1", Text),
+    Column("go_mod_h1", Text),
+    Column("zip_size", BigInteger),
+    Column("mod_size", BigInteger),
+    Column("zip_sha256", Text),
+    Column("origin", Text),
+    Column("published_at", BigInteger),
+    Column("sequence", BigInteger),
+)
+Index("versions_name", versions.c.path, versions.c.version, unique=True)
+Index("versions_work", versions.c.state, versions.c.ready_at, versions.c.id)
+Index("versions_changed", versions.c.changed_at)
+_owned = versions.c.owner.is_not(None)
+_published = versions.c.sequence.is_not(None)
+Index("versions_owner", versions.c.owner, sqlite_where=_owned, postgresql_where=_owned)
+Index("versions_sequence", versions.c.sequence, unique=True, sqlite_where=_published, postgresql_where=_published)
+Index("versions_published", versions.c.published_at, sqlite_where=_published, postgresql_where=_published)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("version_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("rule", Text, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
+stale_lists = Table(
+    "stale_lists",
+    metadata,
+    Column("path", Name, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""Module paths whose `@v/list` is older than what was published, up to which sequence number."""
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""`published`: the last sequence number and its time; `expired-leases`: leases taken over so far."""
+
+misses = Table(
+    "misses",
+    metadata,
+    Column("path", Name, primary_key=True),
+    Column("query", Name, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+)
+_unsettled = misses.c.settled_at.is_(None)
+Index("misses_open", misses.c.first_at, sqlite_where=_unsettled, postgresql_where=_unsettled)
+
+tree_heads = Table(
+    "tree_heads",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+
+def to_micros(time: datetime) -> int:
+    """Return microseconds since 1970; raises ValueError for a time without a zone."""
+    if time.tzinfo is None:
+        raise ValueError(f"{time.isoformat()} has no time zone")
+    return (time - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the UTC time of so many microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,186 @@
+"""Where files wait between fetch and publish: one folder an attempt, named by a token that the catalog keeps.
+
+A worker that lost its lease writes into a folder that nobody reads any more, so attempts never mix. Nothing here is
+synced while it is fetched (thousands of fsyncs would be wasted on files that a rule rejects); `sync` makes a batch
+durable before the catalog calls it valid. What a power failure cut before that is found by size (`files` compares the
+sizes noted at `commit`) and costs another fetch, never a verdict. On the file system of the store, publishing is a
+`link()` of these very files. In a bucket, files are written in a scratch folder and go up at `commit`.
+"""
+
+import hashlib
+import json
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from gopherwood.errors import StorageError
+from gopherwood.module import ModuleVersion
+from gopherwood.objects import LocalFolder, MissingError, Objects, sync_paths
+
+MANIFEST = "sizes.json"
+"""The sizes that files had at `commit`, beside them: the committed state of a token in a local folder."""
+
+STEM = "version"
+"""Files are called `version.zip`, `version.mod`, `version.info` in the folder of their token."""
+
+COMMITTED_MODE = 0o444
+
+
+class Staging:
+    """The staging area in `objects`, opened as mutable; files for a bucket are written in `scratch` first."""
+
+    def __init__(self, objects: Objects, scratch: Path | None = None) -> None:
+        self.objects = objects
+        self._local = objects.root if isinstance(objects, LocalFolder) else None
+        self._scratch = scratch
+        self._made: Path | None = None
+
+    def begin(self, mv: ModuleVersion, attempt: int) -> str:
+        """Start a new attempt and return its token, which nobody ever had before."""
+        name = hashlib.sha256(str(mv).encode()).hexdigest()[:16]
+        token = f"{name[:2]}/{name}-{attempt}-{secrets.token_hex(4)}"
+        self._folder(token).mkdir(parents=True)
+        return token
+
+    def path_for(self, token: str, suffix: str) -> Path:
+        """Return the local file to write for `suffix`; it counts once committed. May replace a committed one."""
+        folder = self._folder(token)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{STEM}{suffix}.part"
+
+    def commit(self, token: str, suffixes: Sequence[str]) -> dict[str, int]:
+        """Make written files part of the token, unchangeable from now on; return their sizes in bytes."""
+        sizes = {}
+        try:
+            for suffix in suffixes:
+                part = self.path_for(token, suffix)
+                part.chmod(COMMITTED_MODE)
+                sizes[suffix] = part.stat().st_size
+                part.rename(self._file(token, suffix))
+            self._note_sizes(token, sizes)
+        except OSError as error:
+            raise StorageError(f"staging {token}: {error.filename}: {error.strerror}") from error
+        if self._local is None:
+            for suffix in suffixes:
+                self.objects.delete(_key(token, suffix))
+            self.objects.create_many([(_key(token, suffix), self._file(token, suffix)) for suffix in suffixes])
+        return sizes
+
+    def files(self, token: str) -> dict[str, Path]:
+        """Return the committed files by suffix; raises MissingError when one is gone or not of its size any more."""
+        if self._local is None:
+            return self._download(token)
+        sizes = self._sizes(token)
+        if not sizes:
+            raise MissingError(f"nothing is staged under {token}")
+        found = {suffix: self._file(token, suffix) for suffix in sizes}
+        for suffix, path in found.items():
+            if not path.is_file() or path.stat().st_size != sizes[suffix]:
+                raise MissingError(f"{path} is not as it was staged", hint="it is fetched again")
+        return found
+
+    def sync(self, tokens: Iterable[str]) -> None:
+        """Make all committed files of these tokens durable, in one round; a bucket's are already."""
+        if self._local is None:
+            return
+        paths: list[Path] = []
+        folders = {self._local}
+        for token in tokens:
+            folder = self._folder(token)
+            paths += [*self.files(token).values(), folder / MANIFEST]
+            folders |= {folder, folder.parent}
+        sync_paths(paths)
+        sync_paths(sorted(folders))
+
+    def drop(self, tokens: Iterable[str]) -> None:
+        """Remove what is staged under these tokens; unknown ones are fine."""
+        for token in tokens:
+            folder = self._folder(token)
+            shutil.rmtree(folder, ignore_errors=True)
+            if self._local is None:
+                for key in list(self.objects.keys(f"{token}/")):
+                    self.objects.delete(key)
+            else:
+                with suppress(OSError):
+                    folder.parent.rmdir()
+
+    def sweep(self, live_tokens: Collection[str], older_than: float) -> int:
+        """Drop each token that is not live and was last written `older_than` seconds ago; return how many.
+
+        `older_than` must be longer than a lease: a fetch under way has a token that the catalog does not know yet.
+        """
+        limit = time.time() - older_than
+        dead = [token for token in self._tokens() - set(live_tokens) if self._last_written(token) <= limit]
+        self.drop(dead)
+        self.objects.sweep(older_than)
+        return len(dead)
+
+    def close(self) -> None:
+        """Remove the scratch folder, if this object made one."""
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
+            self._made = None
+
+    def _tokens(self) -> set[str]:
+        if self._local is None:
+            return {key.rpartition("/")[0] for key in self.objects.keys(prefix="")}
+        return {folder.relative_to(self._local).as_posix() for folder in self._local.glob("??/*/")}
+
+    def _last_written(self, token: str) -> float:
+        """Return when a token last changed, in seconds since the epoch; the future when it goes away meanwhile."""
+        try:
+            if self._local is None:
+                return max(self.objects.modified(key) for key in self.objects.keys(f"{token}/"))
+            folder = self._folder(token)
+            return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+        except (FileNotFoundError, MissingError, ValueError):
+            return float("inf")
+
+    def _root(self) -> Path:
+        if self._local is not None:
+            return self._local
+        if self._scratch is not None:
+            return self._scratch
+        if self._made is None:
+            self._made = Path(tempfile.mkdtemp(prefix="gopherwood-staging-"))
+        return self._made
+
+    def _folder(self, token: str) -> Path:
+        if token.count("/") != 1 or ".." in token:
+            raise StorageError(f"{token!r} is no token of staging")
+        return self._root() / token
+
+    def _file(self, token: str, suffix: str) -> Path:
+        return self._folder(token) / f"{STEM}{suffix}"
+
+    def _sizes(self, token: str) -> dict[str, int]:
+        try:
+            sizes: dict[str, int] = json.loads((self._folder(token) / MANIFEST).read_bytes())
+        except (FileNotFoundError, ValueError):  # never written, or cut by a power failure
+            return {}
+        return sizes
+
+    def _note_sizes(self, token: str, sizes: dict[str, int]) -> None:
+        manifest = self._folder(token) / MANIFEST
+        aside = manifest.with_suffix(".part")
+        aside.write_text(json.dumps(self._sizes(token) | sizes))
+        aside.rename(manifest)
+
+    def _download(self, token: str) -> dict[str, Path]:
+        found = {}
+        for key in self.objects.keys(f"{token}/{STEM}."):
+            suffix = "." + key.rpartition(".")[2]
+            mine = self._file(token, suffix)
+            mine.parent.mkdir(parents=True, exist_ok=True)
+            found[suffix] = mine if mine.is_file() else self.objects.fetch_to(key, mine.parent).rename(mine)
+        if not found:
+            raise MissingError(f"nothing is staged under {token}")
+        return found
+
+
+def _key(token: str, suffix: str) -> str:
+    return f"{token}/{STEM}{suffix}"

