@@ -168,6 +168,12 @@ class TooLargeError(ContentError):
     reason = "too-large"
 
 
+class UnverifiableError(ContentError):
+    """The checksum database does not know the version, so nobody could verify what we would serve."""
+
+    reason = "unverifiable"
+
+
 # --- theirs: transport ------------------------------------------------------------------------------------------------
 
 
