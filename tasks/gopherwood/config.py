@@ -41,6 +41,8 @@ class Settings:
     serving_port: int = _setting(8480, "port that serving binds")
     serving_workers: int = _setting(1, "worker processes of serving")
     serving_memory: int = _setting(256 << 20, "bytes of hot files that one serving worker keeps in memory")
+    serving_grace: float = _setting(1.0, "seconds that serving answers on after SIGTERM, while /readyz says 503")
+    serving_drain: float = _setting(30.0, "seconds that requests under way then have to finish")
     airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")
 
     @property

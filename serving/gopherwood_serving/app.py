@@ -1,0 +1,240 @@
+"""The serving application of one worker: memory first, else a thread that asks store and catalog; then it is sent.
+
+RSGI (granian's own interface) and no framework on the data path; Starlette makes the pages only (web.py).
+`answer_from_memory` is the fast lane: synchronous, complete, without an await, so that it may run wherever a request
+arrives (fastlane.py). Everything else takes the slow way through `__rsgi__`, which is right without the fast lane too.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, perf_counter
+from typing import Any, TypeVar
+
+from gopherwood.catalog import Catalog
+from gopherwood.config import Settings
+from gopherwood.errors import StorageError
+from gopherwood.objects import Objects
+from gopherwood.store import open_store
+from gopherwood_serving import index, misses
+from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, found, impossible, text, unavailable
+from gopherwood_serving.goproxy import GoProxy
+from gopherwood_serving.memory import Memory
+from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
+from gopherwood_serving.misses import Misses
+from gopherwood_serving.published import LOOK_EVERY_SECONDS, Published
+from gopherwood_serving.routes import NoRouteError, Route, parse
+from gopherwood_serving.send import send
+from gopherwood_serving.sumdb import SumDBMirror
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+THREADS = 16
+"""Cold requests that wait for a disk or a database at once, in one worker."""
+NOTE_EVERY_SECONDS = 2.0
+"""Between two batches of noted misses."""
+MODULE_KINDS = frozenset({"list", "latest", "query", "info", "mod", "zip"})
+FIRST_BOUND = BOUNDS[0]
+
+
+class App:
+    """Serves one store and catalog. Everything but the threads' work happens on one event loop."""
+
+    def __init__(self, settings: Settings, objects: Objects, catalog: Catalog, *, worker: int = 1) -> None:
+        self.settings = settings
+        self.objects = objects
+        self.catalog = catalog
+        self.goproxy = GoProxy(objects, catalog)
+        self.sumdb = SumDBMirror(objects, catalog)
+        self.published = Published(catalog)
+        self.memory = Memory(settings.serving_memory)
+        self.misses = Misses()
+        self.metrics = _metrics(worker)
+        self.pages: Callable[[Any], Awaitable[Answer]] | None = None
+        self.draining = False
+        self.generation = 0
+        """Grows with each look that found something new: an answer made across one is not kept."""
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cold")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def answer_from_memory(self, scope: Any, protocol: Any) -> bool:
+        """Answer a plain GET for something hot; False when the slow way has to. Never raises, never waits."""
+        started = perf_counter()
+        entry = self.memory.get(scope.path)
+        if entry is None or scope.method != "GET":
+            return False
+        answer, headers = entry.answer, scope.headers
+        if answer.expires < monotonic() or "range" in headers or "if-none-match" in headers:
+            return False
+        body = answer.body
+        if not isinstance(body, bytes):
+            return False
+        protocol.response_bytes(answer.status, answer.headers, body)
+        entry.used = True
+        cell, seconds = entry.cell, perf_counter() - started
+        if seconds < FIRST_BOUND:
+            cell.counts[0] += 1
+            cell.total += seconds
+            cell.sent += len(body)
+        else:
+            cell.observe(seconds, len(body))
+        return True
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        started = perf_counter()
+        if self.answer_from_memory(scope, protocol):
+            return
+        self.metrics.add("in_flight")
+        kind, outcome, sent = "other", "error", 0
+        try:
+            kind, answer = await self._find(scope)
+            outcome, sent = await send(answer, scope, protocol, self.objects.open, self._pool)
+        finally:
+            self.metrics.add("in_flight", -1)
+            self.metrics.cell(kind, outcome).observe(perf_counter() - started, sent)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start what runs beside the requests. SIGUSR1 says: draining, do not be ready any more."""
+        loop.add_signal_handler(signal.SIGUSR1, self.drain)
+        # Ctrl-C in a terminal reaches every process of the group; only the parent decides, so that it can drain first.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        self._tasks = [loop.create_task(self._watch()), loop.create_task(self._note())]
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop, after the last request: note the last misses, close the catalog."""
+        for task in self._tasks:
+            task.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._write_misses()
+        self.catalog.close()
+
+    def drain(self) -> None:
+        """Say on /readyz from now on that no new request should come here."""
+        self.draining = True
+
+    async def _find(self, scope: Any) -> tuple[str, Answer]:
+        """Return the class of the request, and the answer, from memory or made now."""
+        path = scope.path
+        if scope.method not in ("GET", "HEAD"):
+            return "other", text(405, "only GET and HEAD are answered here", NEVER, ("allow", "GET, HEAD"))
+        try:
+            route = parse(path)
+        except NoRouteError as error:
+            return "other", impossible(str(error))
+        entry = self.memory.get(path)
+        if entry is not None and entry.answer.expires >= monotonic():
+            entry.used = True
+            return route.kind, entry.answer
+        generation = self.generation
+        try:
+            answer = await self._make(route, scope)
+        except StorageError as error:
+            log.error("%s: %s", path, error)
+            return route.kind, unavailable("The storage behind this repository does not answer now. Try again soon.")
+        if answer.keep and (generation == self.generation or not answer.module):
+            self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"))
+        if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in scope.headers:
+            self.misses.note(route)
+        return route.kind, answer
+
+    async def _make(self, route: Route, scope: Any) -> Answer:
+        if route.kind in MODULE_KINDS:
+            return await self._in_thread(self.goproxy.answer, route)
+        if route.kind == "sumdb":
+            return await self._in_thread(self.sumdb.answer, route.path)
+        if route.kind == "index":
+            return await self._in_thread(index.answer, self.catalog, scope.query_string)
+        if route.kind == "probe":
+            return await self._probe(route.path)
+        if self.pages is None:
+            from gopherwood_serving.web import Pages
+
+            self.pages = Pages(self.catalog)
+        return await self.pages(scope)
+
+    async def _probe(self, path: str) -> Answer:
+        if path == "/metrics":
+            return found(self._scrape(), TEXT, UNCACHED, keep=False)
+        if path == "/healthz":
+            return found(b"ok\n", PLAIN, UNCACHED, keep=False)
+        if self.draining:
+            return unavailable("draining")
+        try:
+            problem = await self._in_thread(_readiness, self.goproxy)
+        except StorageError as error:
+            problem = f"{error}\n{error.hint}".rstrip()
+        return unavailable(f"not ready: {problem}") if problem else found(b"ready\n", PLAIN, UNCACHED, keep=False)
+
+    def _scrape(self) -> bytes:
+        for name, value in (
+            ("memory_bytes", self.memory.size),
+            ("memory_entries", len(self.memory)),
+            ("memory_evictions_total", self.memory.evictions),
+            ("misses_noted_total", self.misses.noted),
+            ("misses_dropped_total", self.misses.dropped),
+            ("sequence", max(self.published.sequence, 0)),
+        ):
+            self.metrics.set(name, value)
+        return self.metrics.render()
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    async def _watch(self) -> None:
+        """Forget what is out of date, for ever."""
+        failing = False
+        while True:
+            try:
+                modules = await self._in_thread(self.published.look)
+            except StorageError as error:
+                if not failing:
+                    log.error("lists may be old: %s", error)
+                failing = True
+            else:
+                failing = False
+                if modules is None or modules:
+                    self.generation += 1
+                if modules is None:
+                    self.memory.forget_changeable()
+                else:
+                    self.memory.forget(modules)
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def _note(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_EVERY_SECONDS)
+            await self._in_thread(self._write_misses)
+
+    def _write_misses(self) -> None:
+        try:
+            misses.write(self.catalog, self.misses.take())
+        except StorageError as error:
+            log.error("requests for modules were not noted: %s", error)
+
+
+def create_app(settings: Settings, worker: int = 1) -> App:
+    """Open store and catalog, and build the application on them; what a worker process calls."""
+    return App(settings, open_store(settings), Catalog.open(settings), worker=worker)
+
+
+def _metrics(worker: int) -> Metrics:
+    metrics = Metrics(worker)
+    metrics.declare("in_flight", "gauge", "Requests on the slow way now.")
+    metrics.declare("memory_bytes", "gauge", "Bytes of answers in memory.")
+    metrics.declare("memory_entries", "gauge", "Answers in memory.")
+    metrics.declare("memory_evictions_total", "counter", "Answers dropped from memory to make room.")
+    metrics.declare("misses_noted_total", "counter", "Requests for what is not held, noted for ingestion.")
+    metrics.declare("misses_dropped_total", "counter", "Requests for what is not held that were too many to note.")
+    metrics.declare("sequence", "gauge", "Sequence number of the newest publish that lists in memory know of.")
+    return metrics
+
+
+def _readiness(goproxy: GoProxy) -> str:
+    """Return why store and catalog cannot serve now, "" when they can: the newest published version must be there."""
+    last = goproxy.catalog.counter("published")
+    newest = goproxy.catalog.published_since(limit=1, after=last - 1) if last else []
+    return "".join(f"{entry.path}@{entry.version} is not in the store" for entry in newest if not goproxy.holds(entry))

@@ -1,0 +1,81 @@
+"""`gopherwood-serving`: starts the server on the store and catalog that the settings name.
+
+It finds them by itself: the same settings (`GOPHERWOOD_HOME`, `GOPHERWOOD_STORE`, ...) as every other command. Exit
+codes are those of errors.py.
+"""
+
+import argparse
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gopherwood import __version__
+from gopherwood.config import Settings
+from gopherwood.errors import EXIT_DONE, ConfigError, GopherwoodError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    try:
+        settings = _with_flags(Settings.from_env(), build_parser().parse_args(argv))
+        settings = replace(settings, serving_port=_free_port(settings.serving_host, settings.serving_port))
+        _serve(settings)
+    except GopherwoodError as error:
+        print(f"gopherwood-serving: {error.diagnostics()}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return EXIT_DONE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser; flags win over settings."""
+    parser = argparse.ArgumentParser(
+        prog="gopherwood-serving",
+        description="Serve what is published: a Go module proxy, its checksum-database mirror, the index feed, a page.",
+        epilog="All other settings come from the environment (GOPHERWOOD_HOME, GOPHERWOOD_STORE, ...).",
+    )
+    parser.add_argument("--host", help="address to bind (GOPHERWOOD_SERVING_HOST; default 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=int, help="port to bind, 0 for a free one (GOPHERWOOD_SERVING_PORT; default 8480)"
+    )
+    parser.add_argument("--workers", type=int, help="worker processes (GOPHERWOOD_SERVING_WORKERS; default 1)")
+    parser.add_argument("--version", action="version", version=f"gopherwood-serving {__version__}")
+    return parser
+
+
+def _with_flags(settings: Settings, flags: argparse.Namespace) -> Settings:
+    given = {f"serving_{name}": value for name, value in vars(flags).items() if value is not None}
+    if given.get("serving_workers", 1) < 1:
+        raise ConfigError("--workers must be at least 1")
+    return replace(settings, **given)
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return the port to bind, a free one for 0; raises ConfigError when somebody has it.
+
+    The workers share a port with SO_REUSEPORT, so a second server on the same port would not fail but take half of the
+    requests: it is tried here, once, without that option.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            hint="set GOPHERWOOD_SERVING_PORT (--port) to a free port of this machine",
+        ) from None
+    except OverflowError:
+        raise ConfigError(f"GOPHERWOOD_SERVING_PORT={port} is no port") from None
+
+
+def _serve(settings: Settings) -> None:
+    from gopherwood_serving.server import Server
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    host = f"[{settings.serving_host}]" if ":" in settings.serving_host else settings.serving_host
+    print(f"serving {settings.store_url} at http://{host}:{settings.serving_port}", flush=True)  # noqa: T201
+    Server(settings).run()

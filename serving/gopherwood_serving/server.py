@@ -1,0 +1,69 @@
+"""Worker processes on granian, and how they end.
+
+SIGTERM: the workers say 503 on /readyz for a grace period, while they go on answering, so that a load balancer turns
+away first; then they take no new connection, finish what is under way, and end. A second signal skips the grace.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.log import LogLevels
+from granian.server import Server as Granian
+
+from gopherwood.config import Settings
+from gopherwood_serving import fastlane
+from gopherwood_serving.app import App, create_app
+
+
+class Server(Granian):  # type: ignore[misc,valid-type]
+    """granian with our options, numbered workers, and a drain before the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            "gopherwood_serving.app:App",
+            address=settings.serving_host,
+            port=settings.serving_port,
+            interface=Interfaces.RSGI,
+            workers=settings.serving_workers,
+            workers_kill_timeout=round(settings.serving_drain) or 1,
+            # Measured (docs/benchmarks/serving.md): one runtime thread a worker has the lowest p99.
+            runtime_mode=RuntimeModes.st,
+            loop=Loops.auto,
+            http=HTTPModes.auto,
+            websockets=False,
+            log_level=LogLevels.warning,
+        )
+        self._grace = settings.serving_grace
+        self._settings = settings
+        self._draining = False
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        self.serve(target_loader=partial(_load, self._settings), wrap_loader=False)
+
+    def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:
+        """Drain, then end as granian does."""
+        finish = super().signal_handler_interrupt
+        if self._draining:
+            finish()
+            return
+        self._draining = True
+        for worker in self.wrks:
+            os.kill(worker.inner.pid, signal.SIGUSR1)
+        timer = threading.Timer(self._grace, finish)
+        timer.daemon = True
+        timer.start()
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Callable[..., App]) -> Any:
+        return super()._spawn_worker(idx, target, partial(callback_loader, worker=idx + 1))
+
+
+def _load(settings: Settings, worker: int) -> App:
+    app = create_app(settings, worker)
+    fastlane.install(app.answer_from_memory)
+    return app

@@ -1,0 +1,123 @@
+"""The pages, made by Starlette and Jinja2: the framework ends here, the data path never meets it.
+
+`Pages` is the whole bridge between the two: it plays an ASGI server for one request and returns what the framework sent
+as an Answer, so HEAD, ETag, conditions and metrics are those of everything else. Pages hold no script, ask no other
+host, and say so in their Content-Security-Policy.
+"""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from gopherwood.catalog import Catalog
+from gopherwood.states import OPEN, State
+from gopherwood_serving.answers import Answer, etag_of
+
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+SECURITY = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+class Pages:
+    """Answers requests for pages by asking the framework."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.app = create_site(catalog)
+
+    async def __call__(self, scope: Any) -> Answer:
+        """Return the page that an RSGI request asks for."""
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self.app(_asgi_scope(scope), receive, send)
+        start, body = sent[0], b"".join(message.get("body", b"") for message in sent[1:])
+        headers = [(name.decode(), value.decode()) for name, value in start["headers"] if name != b"content-length"]
+        etag = etag_of(body)
+        return Answer(status=start["status"], headers=[*headers, ("etag", etag)], body=body, etag=etag)
+
+
+def create_site(catalog: Catalog) -> Starlette:
+    """Build the site: one function a page."""
+    loader = FileSystemLoader(HERE / "templates")
+    templates = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True)
+    home_page = templates.get_template("home.html")
+    style = (HERE / "static" / "style.css").read_bytes()
+
+    def home(request: Request) -> Response:
+        counts = catalog.counts()
+        newest = catalog.recent([State.PUBLISHED], limit=8)
+        page = home_page.render(
+            base=_base(request),
+            published=counts[State.PUBLISHED],
+            open=sum(counts[state] for state in OPEN),
+            newest=newest,
+            freshness=_ago(newest[0].published_at) if newest else "",
+        )
+        return HTMLResponse(page, headers={**SECURITY, "cache-control": "no-cache"})
+
+    def stylesheet(_request: Request) -> Response:
+        return Response(style, media_type="text/css", headers={**SECURITY, "cache-control": "public, max-age=3600"})
+
+    return Starlette(routes=[Route("/", home), Route("/static/style.css", stylesheet)])
+
+
+def _base(request: Request) -> str:
+    """Return the address by which the client reached us: what it should export as GOPROXY."""
+    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    host = request.headers.get("host", "")
+    # The Host header is the client's own word: a page shows it only when it can be nothing but a host.
+    if scheme not in ("http", "https") or _HOST.fullmatch(host) is None:
+        return "http://localhost"
+    return f"{scheme}://{host}"
+
+
+def _ago(time: datetime | None) -> str:
+    if time is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - time).total_seconds()))
+    for unit, name in _UNITS:
+        if seconds >= unit:
+            number = seconds // unit
+            return f"{number} {name}{'s' if number > 1 else ''} ago"
+    return "just now"
+
+
+def _asgi_scope(scope: Any) -> dict[str, Any]:
+    server, _, port = scope.server.rpartition(":")
+    client, _, client_port = scope.client.rpartition(":")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": scope.http_version,
+        "method": scope.method,
+        "scheme": scope.scheme,
+        "path": scope.path,
+        "raw_path": scope.path.encode("utf-8", "replace"),
+        "query_string": scope.query_string.encode("utf-8", "replace"),
+        "root_path": "",
+        "headers": [
+            (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in scope.headers.items()
+        ],
+        "server": (server.strip("[]"), int(port or 0)),
+        "client": (client.strip("[]"), int(client_port or 0)),
+    }
