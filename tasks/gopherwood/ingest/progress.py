@@ -1,0 +1,164 @@
+"""What a person, or a log, sees of an ingestion: where the versions are, how many are left, what was refused and why.
+
+All of it is read from the catalog, so it tells the truth whoever does the work: our own workers, those of another
+run, or pods. On a terminal it is a bar that moves; elsewhere a line of JSON every few seconds, and one for each
+refusal.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from gopherwood.catalog import Catalog, VersionRow
+from gopherwood.states import OPEN, State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+log = logging.getLogger("gopherwood.ingest")
+
+REFUSED = (State.REJECTED, State.GONE, State.FAILED)
+LOOK_BACK = 200
+"""Refusals looked at each time; more of them between two looks are only counted."""
+EVERY = 2.0
+"""Seconds between two JSON lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The queue at one moment, and what changed since the last one."""
+
+    counts: dict[State, int]
+    before: dict[State, int]
+    """The counts when this run began."""
+    refused: list[VersionRow]
+    """Refusals since the last snapshot, the oldest first."""
+    last: VersionRow | None
+    """The version that changed last."""
+
+    @property
+    def left(self) -> int:
+        """Versions with work left to do."""
+        return sum(self.counts[state] for state in OPEN)
+
+    def since_start(self, state: State) -> int:
+        """Return how many more versions are in a state than when this run began."""
+        return self.counts[state] - self.before[state]
+
+
+class Watch:
+    """Takes snapshots of a catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._before = catalog.counts()
+        self._seen: dict[int, datetime] = {}
+        self._refused: list[int] = []
+        self._since = datetime.now(UTC)
+
+    def look(self) -> Snapshot:
+        """Return a snapshot."""
+        counts = self._catalog.counts()
+        refused = [counts[state] for state in REFUSED]
+        fresh = self._fresh() if refused != self._refused else []
+        self._refused = refused
+        last = self._catalog.recent(limit=1)
+        return Snapshot(counts, self._before, fresh, last[0] if last else None)
+
+    def _fresh(self) -> list[VersionRow]:
+        fresh = []
+        for row in reversed(self._catalog.recent(REFUSED, limit=LOOK_BACK)):
+            if row.changed_at >= self._since and self._seen.get(row.id) != row.changed_at:
+                self._seen[row.id] = row.changed_at
+                fresh.append(row)
+        return fresh
+
+
+class Progress(Protocol):
+    """Shows snapshots."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None: ...
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show one."""
+
+
+def for_terminal() -> bool:
+    """Tell whether a person watches."""
+    return sys.stderr.isatty()
+
+
+class Lines:
+    """One log line for each refusal, and one every few seconds for the whole."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told_at = 0.0
+        self._told: dict[State, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Log what is new."""
+        for row in snapshot.refused:
+            log.warning(row.state.value, extra={"module": str(row.mv), "reason": row.reason, "detail": row.detail})
+        now = self._clock()
+        if snapshot.counts == self._told or (self._told and snapshot.left and now - self._told_at < EVERY):
+            return
+        self._told, self._told_at = snapshot.counts, now
+        where = {state.value: count for state, count in snapshot.counts.items() if count}
+        last = {"module": str(snapshot.last.mv), "state": snapshot.last.state.value} if snapshot.last else None
+        log.info("progress", extra={"left": snapshot.left, **where, "last": last})
+
+
+class Terminal:
+    """A bar, with the refusals above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console: Console = Console(stderr=True, highlight=False)
+        self._bar: Bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[where]}", markup=False),
+            console=self._console,
+        )
+        self._task: TaskID = self._bar.add_task("ingest", total=None, where="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Move the bar."""
+        for row in snapshot.refused:
+            self._console.print(f"{row.state} {row.mv}: {row.reason}: {row.detail}", markup=False, style="yellow")
+        done = sum(snapshot.since_start(state) for state in (State.PUBLISHED, State.REJECTED, State.GONE))
+        where = ", ".join(f"{snapshot.counts[state]} {state}" for state in OPEN_IN_ORDER if snapshot.counts[state])
+        last = f"  {snapshot.last.state} {snapshot.last.mv}" if snapshot.last and snapshot.left else ""
+        self._bar.update(self._task, completed=done, total=done + snapshot.left, where=f"{where}{last}")
+
+
+OPEN_IN_ORDER = (State.QUEUED, State.LEASED, State.STAGED, State.VALID, State.FAILED)

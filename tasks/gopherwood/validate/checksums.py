@@ -1,0 +1,82 @@
+"""The last rule: the checksum database knows these very hashes.
+
+As `go` does it: which database is a setting (GOSUMDB), and modules that GONOSUMDB or GOPRIVATE match are never asked
+about. The zip's h1 and the go.mod's are compared with a record whose place in a signed tree is proved (sumdb.py). A
+mismatch is an integrity failure; a database that does not know the version at all rejects it too: nobody could verify
+what we would serve.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+from gopherwood import module, sumdb, toolchain
+from gopherwood.catalog import Catalog, Evidence
+from gopherwood.config import Settings
+from gopherwood.errors import ChecksumMismatchError, GopherwoodError, NotFoundError, UnverifiableError
+from gopherwood.objects import Objects
+from gopherwood.sumdb import Record, SumDB
+from gopherwood.upstream import Upstream
+from gopherwood.validate.rules import Subject
+
+RULE = "checksum-database"
+
+
+class Checksums:
+    """Compares hashes with the checksum database that the settings, or the user's Go configuration, name."""
+
+    def __init__(self, database: SumDB | None, exempt: str = "") -> None:
+        self._database = database
+        self._exempt = exempt
+
+    @classmethod
+    def open(cls, settings: Settings, upstream: Upstream, catalog: Catalog, store: Objects) -> Self:
+        """Open the database that is configured; none, when that says `off`. Raises ConfigError for one that is none."""
+        configured = settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"]
+        if configured == "off":
+            return cls(None)
+        exempt = toolchain.go_env("GONOSUMDB", "GOPRIVATE")
+        database = SumDB.open(configured, upstream.get_sumdb, catalog, store)
+        return cls(database, exempt["GONOSUMDB"] or exempt["GOPRIVATE"])
+
+    def check(self, subjects: Sequence[Subject]) -> None:
+        """Add a row of evidence to each subject, and the error when its hashes are not the database's.
+
+        Raises ProofError when the database contradicts itself.
+        """
+        asked: list[Subject] = []
+        for subject in subjects:
+            if why := self._why_not(subject):
+                subject.evidence.append(Evidence(RULE, True, f"not checked: {why}"))
+            else:
+                asked.append(subject)
+        if asked and self._database:
+            answers = self._database.lookup_many([subject.mv for subject in asked])
+            for subject, answer in zip(asked, answers, strict=True):
+                self._compare(subject, answer)
+
+    def _why_not(self, subject: Subject) -> str:
+        if self._database is None:
+            return "GOSUMDB=off"
+        if self._exempt and module.match_prefix_patterns(self._exempt, subject.mv.path):
+            return f"GONOSUMDB={self._exempt}"
+        return ""
+
+    def _compare(self, subject: Subject, answer: Record | GopherwoodError) -> None:
+        assert subject.zip is not None
+        if isinstance(answer, NotFoundError):
+            subject.error = UnverifiableError(f"the checksum database does not know it: {answer}")
+        elif isinstance(answer, GopherwoodError):
+            subject.error = answer
+        else:
+            subject.error = _difference("zip", subject.zip.h1, answer.h1) or _difference(
+                "go.mod", subject.go_mod_h1, answer.go_mod_h1
+            )
+        ok = subject.error is None
+        detail = f"record {answer.id}" if ok and isinstance(answer, sumdb.Record) else str(subject.error)
+        subject.evidence.append(Evidence(RULE, ok, detail))
+
+
+def _difference(what: str, ours: str, theirs: str) -> ChecksumMismatchError | None:
+    if ours == theirs:
+        return None
+    return ChecksumMismatchError(f"the {what} has hash {ours}, the checksum database says {theirs}")
