@@ -6,26 +6,22 @@ the environment names. `file://` URLs are read from disk, for GOPROXY=file:///..
 Why no library does it: see wire.py.
 """
 
-import collections
 import email.utils
 import random
-import re
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from http.client import responses
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Self
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from gopherwood import __version__, credentials, wire
+from gopherwood import endpoint, wire
 from gopherwood.config import Settings
 from gopherwood.credentials import redact
 from gopherwood.errors import (
-    ConfigError,
     NotFoundError,
     RefusedError,
     StoppedError,
@@ -44,14 +40,13 @@ PATIENCE = 20.0
 """Seconds we sleep at most between two tries; a longer Retry-After is the catalog's to wait for."""
 FIRST_PAUSE = 0.25
 """Seconds before the second try, doubled for each further one; drawn between half of it and the whole."""
+LARGE = 8 << 20
+"""Bytes from which on a download is large."""
+LARGE_AT_ONCE = 2
+"""Large downloads at once: with the number of threads this bounds the bytes under way."""
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BLOCK = 1 << 20
-_URL = re.compile(
-    r"(?P<base>(?P<scheme>https?)://(?:(?P<user>[^/?#@]*)@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/?#:@\[\]]+)(?::(?P<port>\d+))?)"
-    r"(?P<target>[/?][!-~]*)?"
-)
-
 Sink = Callable[[bytes], object]
 
 
@@ -65,22 +60,6 @@ class Response(NamedTuple):
     """Whether the length was announced; an unsized body may be cut short and must be verified by other means."""
 
 
-@dataclass(slots=True)
-class _Origin:
-    """Scheme, host and port, with the connections to it that nobody uses now (the last used on top)."""
-
-    scheme: str
-    host: str
-    port: int | None
-    prefix: bytes
-    """The request line up to the target."""
-    tail: bytes
-    """The rest of the request: version and headers."""
-    proxy: tuple[str, int, dict[str, str]] | None
-    """A proxy's host, port and headers."""
-    idle: collections.deque[wire.Connection] = field(default_factory=collections.deque)
-
-
 class Client:
     """Asks upstreams. Any number of threads may share one; close it, or use it as a context manager."""
 
@@ -88,9 +67,10 @@ class Client:
         self._timeout = settings.timeout
         self._tries = tries
         self._patience = patience
-        self._origins: dict[str, _Origin] = {}
+        self._endpoints: dict[str, endpoint.Endpoint] = {}
         self._busy: set[wire.Connection] = set()
         self._stopped = threading.Event()
+        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
         self._proxies = urllib.request.getproxies()
 
     def get(self, url: str, *, limit: int, accept_status: Collection[int] = (200,)) -> Response:
@@ -120,7 +100,10 @@ class Client:
             raise StorageError(f"cannot write what {redact(url)} gave: {error}") from None
 
     def _download(self, url: str, into: IO[bytes], limit: int) -> int:
+        turn = _Turn(self._large, self._stopped)
+
         def write(data: bytes) -> None:
+            turn.wait_for(len(data))
             # An error of our disk must not be taken for one of the connection.
             try:
                 into.write(data)
@@ -131,7 +114,8 @@ class Client:
             into.seek(0)
             into.truncate()
 
-        head, refusal = self._request(url, limit, write, again)
+        with turn:
+            head, refusal = self._request(url, limit, write, again)
         if head.status != 200:
             raise _error_for(url, head, refusal)
         if not head.size:
@@ -146,9 +130,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        for origin in self._origins.values():
-            while origin.idle:
-                origin.idle.pop().close()
+        for at in self._endpoints.values():
+            at.close()
 
     def __enter__(self) -> Self:
         return self
@@ -197,28 +180,28 @@ class Client:
             url = _with_credentials_of(url, target)
         raise UpstreamError(f"more than {MAX_REDIRECTS} redirects")
 
-    # --- connections
-
     def _exchange(self, url: str, limit: int, write: Sink, *, must_be_public: bool) -> tuple[wire.Head, bytes, bool]:
         """Ask once. A connection that went stale while nobody used it is replaced, which is no try."""
-        match = _URL.fullmatch(url.partition("#")[0])
+        match = endpoint.URL.fullmatch(url.partition("#")[0])
         if not match:
             raise UsageError(f"not an http, https or file URL: {redact(url)}")
-        origin = self._origins.get(match["base"]) or self._origins.setdefault(match["base"], self._origin(match))
-        target = match["target"] or "/"
-        request = origin.prefix + (target if target[0] == "/" else "/" + target).encode("ascii") + origin.tail
+        at = self._endpoints.get(match["base"])
+        if at is None:
+            made = endpoint.Endpoint.of(match, self._proxies, self._timeout)
+            at = self._endpoints.setdefault(match["base"], made)
+        request = at.request(match["target"] or "/")
         while True:
-            connection = self._connection(origin)
+            connection = at.connection()
             if must_be_public and not connection.public:
                 connection.close()
                 raise RefusedError(f"{redact(url)}: refusing a redirect from the internet to an inner address")
             try:
-                return (*self._on(connection, origin, request, limit, write), connection.public)
+                return (*self._on(connection, at, request, limit, write), connection.public)
             except wire.StaleError:
                 continue
 
     def _on(
-        self, connection: wire.Connection, origin: _Origin, request: bytes, limit: int, write: Sink
+        self, connection: wire.Connection, at: endpoint.Endpoint, request: bytes, limit: int, write: Sink
     ) -> tuple[wire.Head, bytes]:
         self._busy.add(connection)
         try:
@@ -228,56 +211,39 @@ class Client:
         finally:
             self._busy.discard(connection)
             if connection.reusable:
-                origin.idle.append(connection)
+                at.idle.append(connection)
             else:
                 connection.close()
 
-    def _connection(self, origin: _Origin) -> wire.Connection:
-        try:
-            return origin.idle.pop()
-        except IndexError:
-            pass
-        if origin.proxy is None:
-            return wire.connect(origin.scheme, origin.host, origin.port, timeout=self._timeout)
-        host, port, headers = origin.proxy
-        if origin.scheme == "https":
-            return wire.connect("https", origin.host, origin.port, timeout=self._timeout, tunnel=(host, port, headers))
-        return wire.connect("http", host, port, timeout=self._timeout)
 
-    def _origin(self, url: re.Match[str]) -> _Origin:
-        """Work out, once for an origin, who we are to it and how to reach it."""
-        scheme, host, port = url["scheme"], url["host"], int(url["port"]) if url["port"] else None
-        at = f"{host}:{port}" if port else host
-        headers = {"Host": at, "User-Agent": f"gopherwood/{__version__}", "Accept-Encoding": "identity"}
-        if credential := credentials.authorization(scheme, url["user"], host.strip("[]")):
-            headers["Authorization"] = credential
-        proxy = None if urllib.request.proxy_bypass(at) else _proxy(self._proxies.get(scheme, ""))
-        prefix = "GET "
-        if proxy and scheme == "http":
-            prefix += f"http://{at}"
-            headers |= proxy[2]
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return _Origin(
-            scheme, host.strip("[]"), port, prefix.encode(), f" HTTP/1.1\r\n{lines}\r\n".encode("latin-1"), proxy
-        )
+class _Turn:
+    """A download's turn: once it has turned out to be large, it waits till few enough others are."""
 
+    def __init__(self, large: threading.Semaphore, stopped: threading.Event) -> None:
+        self._large = large
+        self._stopped = stopped
+        self._size = 0
+        self._has = False
 
-def _proxy(url: str) -> tuple[str, int, dict[str, str]] | None:
-    """Return host, port and headers of a proxy as the environment names it."""
-    if not url:
+    def wait_for(self, more: int) -> None:
+        """Count bytes that are about to be written, and wait if they are too many for now."""
+        self._size += more
+        while self._size > LARGE and not self._has:
+            self._has = self._large.acquire(timeout=1)
+            if self._stopped.is_set():
+                raise StoppedError("told to stop")
+
+    def __enter__(self) -> None:
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise ConfigError(f"a proxy of this kind is not supported: {redact(url)}", hint="name one as http://host:port")
-    headers = {}
-    if parts.username:
-        headers["Proxy-Authorization"] = credentials.basic(unquote(parts.username), unquote(parts.password or ""))
-    return parts.hostname, parts.port or 80, headers
+
+    def __exit__(self, *_: object) -> None:
+        if self._has:
+            self._large.release()
 
 
 def _with_credentials_of(url: str, target: str) -> str:
     """Return the redirect's target, with the credentials of `url` when it stays on the same origin."""
-    old, new = _URL.match(url), _URL.match(target)
+    old, new = endpoint.URL.match(url), endpoint.URL.match(target)
     same = (
         old
         and new

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from gopherwood import info, module, pseudo, queries, semver, toolchain
@@ -40,6 +40,8 @@ OFF = "off"
 _LOOKS_LIKE_HOST = re.compile(r"[.:/]")
 
 T = TypeVar("T")
+Versions: TypeAlias = list[str]
+"""Said so because inside Upstream `list` is a method."""
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ class Upstream:
 
     # --- the files of the protocol
 
-    def list(self, path: str) -> "list[str]":
+    def list(self, path: str) -> Versions:
         """Return the versions an upstream lists, sorted; pseudo-versions and lines that are none are left out."""
         reply = self._get(path, "@v/list", MAX_LIST)
         if not reply.sized:
@@ -155,7 +157,7 @@ class Upstream:
             return self._info_of(path, query, self._get(path, "@latest", MAX_INFO).body)
         return self._info_of(path, query, self._file(path, query, ".info", MAX_INFO))
 
-    def versions(self, path: str, query: str) -> "list[str]":
+    def versions(self, path: str, query: str) -> Versions:
         """Return the versions a query stands for: one, or for `all` every listed one (at least the latest)."""
         if query == queries.ALL and (listed := self._listed(path)):
             return listed
@@ -192,7 +194,7 @@ class Upstream:
 
     # --- how entries are asked
 
-    def _listed(self, path: str) -> "list[str]":
+    def _listed(self, path: str) -> Versions:
         """Return the list; empty when it is refused, for exact versions may be served all the same."""
         try:
             return self.list(path)
