@@ -49,6 +49,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, Verb]:
+    """Return the parser of each verb by its name: for documentation and its test."""
+    verbs: dict[str, Verb] = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
+    return verbs
+
+
 # --- a function a verb ------------------------------------------------------------------------------------------------
 
 

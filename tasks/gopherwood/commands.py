@@ -41,7 +41,7 @@ def discover(settings: Settings, args: argparse.Namespace, stop: threading.Event
     source = args.source or ("seed" if args.wanted or args.seed else None)
     if source is None:
         raise UsageError("what to discover?", hint="name modules, a --seed list, or a --source")
-    if source != "seed" and (args.wanted or args.seed):
+    if source not in ("seed", "closure") and (args.wanted or args.seed):
         raise UsageError(f"--source {source} takes no modules")
     since, until = _time("--since", args.since), _time("--until", args.until)
     return discover.run(

@@ -16,7 +16,7 @@ from itertools import islice
 from gopherwood import errors
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
-from gopherwood.discover import feed, graph, requests, seed, updates
+from gopherwood.discover import feed, graph, misses, seed, updates
 from gopherwood.discover.source import Ask, Bad, Batch, Source
 
 SOURCES: dict[str, Source] = {
@@ -24,7 +24,7 @@ SOURCES: dict[str, Source] = {
     "index": feed.find,
     "updates": updates.find,
     "closure": graph.find,
-    "requests": requests.find,
+    "requests": misses.find,
 }
 REPORTED = 100
 """Bad lines that a result names; the others are only counted."""

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Self, TypeVar
 
 from gopherwood import module
-from gopherwood.catalog import Catalog
+from gopherwood.catalog import Catalog, Wanted
 from gopherwood.config import Settings
 from gopherwood.errors import GopherwoodError, StoppedError
 from gopherwood.http import Client
@@ -43,7 +43,7 @@ class Bad:
 class Batch:
     """Module versions to enqueue in one transaction."""
 
-    wanted: Sequence[ModuleVersion] = ()
+    wanted: Sequence[ModuleVersion | Wanted] = ()
     bad: Sequence[Bad] = ()
     cursor: tuple[str, str] | None = None
     """Name and new value of the cursor that this batch brings with it."""

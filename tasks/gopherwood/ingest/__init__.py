@@ -78,7 +78,7 @@ def run(
     style: str | None = None,
     stop: threading.Event | None = None,
 ) -> Result:
-    """Ingest what is wanted and all that is open already; with `closure` also what building it needs.
+    """Ingest what is wanted and all that is open already; with `closure` also what building the wanted needs.
 
     `limit` bounds the versions that `closure` adds, `wait` the seconds spent waiting for retries. Raises UsageError.
     """
@@ -87,20 +87,18 @@ def run(
     result = Result()
     with Catalog.open(settings) as catalog:
         catalog.migrate()
-        if wanted or seeds:
-            _discover(result, discover.run(settings, "seed", catalog=catalog, wanted=wanted, seeds=seeds, stop=stop))
         watch = progress.Watch(catalog)
         show = progress.Terminal() if style != "json" and progress.for_terminal() else progress.Lines()
+        for source in ("seed", "closure") if closure else ("seed",):
+            if wanted or seeds:
+                found = discover.run(
+                    settings, source, catalog=catalog, wanted=wanted, seeds=seeds, limit=limit, stop=stop
+                )
+                result.new += found.new
+                result.bad = list({bad.what: bad for bad in [*result.bad, *found.reports]}.values())
         with show:
             run = _Run(settings, catalog, watch, show, stop, wait)
             run.drain(workers)
-            while closure and limit > 0 and not stop.is_set() and not run.exit_code:
-                found = discover.run(settings, "closure", catalog=catalog, limit=limit, stop=stop)
-                _discover(result, found)
-                if not found.new:
-                    break
-                limit -= found.new
-                run.drain(workers)
         last = watch.look()
     result.published = last.since_start(State.PUBLISHED)
     result.rejected = last.since_start(State.REJECTED)
@@ -110,11 +108,6 @@ def run(
     result.worst = run.exit_code
     result.seconds = round(time.monotonic() - started, 3)
     return result
-
-
-def _discover(result: Result, found: discover.Result) -> None:
-    result.new += found.new
-    result.bad = list({bad.what: bad for bad in [*result.bad, *found.reports]}.values())
 
 
 class _Run:

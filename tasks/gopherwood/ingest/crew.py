@@ -1,4 +1,4 @@
-"""The workers of an ingestion: processes, because checking zips and talking HTTP keep a Python process busy with one core.
+"""The workers of an ingestion: processes, because one Python process keeps one core busy and no more.
 
 A worker is a child process that runs worker.py. It ends when told by SIGTERM, and by itself when its parent is gone;
 its leases are given back either way, or taken over when they expire. Settings travel in the environment, not on the

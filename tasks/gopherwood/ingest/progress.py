@@ -12,15 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from gopherwood.catalog import Catalog, VersionRow
 from gopherwood.states import OPEN, State
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
 
 log = logging.getLogger("gopherwood.ingest")
 
@@ -133,8 +128,8 @@ class Terminal:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        self._console: Console = Console(stderr=True, highlight=False)
-        self._bar: Bar = Progress(
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -142,7 +137,7 @@ class Terminal:
             TextColumn("{task.fields[where]}", markup=False),
             console=self._console,
         )
-        self._task: TaskID = self._bar.add_task("ingest", total=None, where="")
+        self._task = self._bar.add_task("ingest", total=None, where="")
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -12,10 +12,12 @@ import signal
 import sys
 import threading
 
-from gopherwood import fetch, output, publish
+from gopherwood import fetch, output
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTEGRITY, GopherwoodError
+from gopherwood.http import Client
+from gopherwood.publish import Publisher
 from gopherwood.upstream import Upstream
 from gopherwood.validate import Validator
 
@@ -26,22 +28,27 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 def work(settings: Settings, number: int, parent: int, stop: threading.Event) -> int:
     """Work till `stop` is set or the parent process is gone; return the exit code."""
     pause = SHORTEST_PAUSE
-    integrity = False
-    with Catalog.open(settings) as catalog, Validator.open(settings) as validator:
-        upstream = Upstream.from_settings(settings)
+    size = settings.batch
+    with (
+        Catalog.open(settings) as catalog,
+        Validator.open(settings) as validator,
+        Publisher.open(settings) as publisher,
+        Client(settings) as client,
+    ):
+        upstream = Upstream.from_settings(settings, client)
         while not stop.is_set() and os.getppid() == parent:
-            fetched = fetch.run(
-                settings, limit=settings.batch, worker=number, stop=stop, catalog=catalog, upstream=upstream
-            )
-            checked = validator.batch(settings.batch, stop)
-            published = publish.run(settings, limit=settings.batch, stop=stop, catalog=catalog)
-            integrity = integrity or published.exit_code == EXIT_INTEGRITY or validator.result.integrity > 0
-            if fetched.staged or checked or published.published:
+            fetched = fetch.run(settings, limit=size, worker=number, stop=stop, catalog=catalog, upstream=upstream)
+            worked = fetched.staged + fetched.gone + fetched.rejected + fetched.failed > 0
+            worked |= validator.batch(size, stop) > 0
+            worked |= not stop.is_set() and publisher.batch(size) > 0
+            if worked:
                 pause = SHORTEST_PAUSE
             else:
+                publisher.write_lists()
                 stop.wait(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
-    return EXIT_INTEGRITY if integrity else EXIT_DONE
+        contradicted = validator.result.integrity + publisher.result.conflicts
+        return EXIT_INTEGRITY if contradicted else EXIT_DONE
 
 
 def main(style: str, number: str, parent: str) -> int:

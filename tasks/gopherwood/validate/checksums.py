@@ -6,17 +6,21 @@ mismatch is an integrity failure; a database that does not know the version at a
 what we would serve.
 """
 
-from collections.abc import Sequence
-from typing import Self
+from __future__ import annotations
 
-from gopherwood import module, sumdb, toolchain
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+from gopherwood import module, toolchain
 from gopherwood.catalog import Catalog, Evidence
 from gopherwood.config import Settings
 from gopherwood.errors import ChecksumMismatchError, GopherwoodError, NotFoundError, UnverifiableError
 from gopherwood.objects import Objects
-from gopherwood.sumdb import Record, SumDB
 from gopherwood.upstream import Upstream
 from gopherwood.validate.rules import Subject
+
+if TYPE_CHECKING:
+    from gopherwood.sumdb import Record, SumDB
 
 RULE = "checksum-database"
 
@@ -34,6 +38,8 @@ class Checksums:
         configured = settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"]
         if configured == "off":
             return cls(None)
+        from gopherwood.sumdb import SumDB
+
         exempt = toolchain.go_env("GONOSUMDB", "GOPRIVATE")
         database = SumDB.open(configured, upstream.get_sumdb, catalog, store)
         return cls(database, exempt["GONOSUMDB"] or exempt["GOPRIVATE"])
@@ -72,7 +78,7 @@ class Checksums:
                 "go.mod", subject.go_mod_h1, answer.go_mod_h1
             )
         ok = subject.error is None
-        detail = f"record {answer.id}" if ok and isinstance(answer, sumdb.Record) else str(subject.error)
+        detail = str(subject.error) if isinstance(answer, GopherwoodError) or not ok else f"record {answer.id}"
         subject.evidence.append(Evidence(RULE, ok, detail))
 
 

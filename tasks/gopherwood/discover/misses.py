@@ -8,7 +8,7 @@ upstream could not answer, it is asked again next time.
 from collections.abc import Iterator
 
 from gopherwood import queries
-from gopherwood.catalog import Miss
+from gopherwood.catalog import Miss, Wanted
 from gopherwood.discover.source import Ask, Bad, Batch, concurrently, resolve
 from gopherwood.module import ModuleVersion
 
@@ -23,12 +23,12 @@ def find(ask: Ask) -> Iterator[Batch]:
     def versions(miss: Miss) -> Batch:
         return resolve(ask.upstream, miss.path, queries.LATEST if miss.query == LIST else miss.query)
 
-    misses = ask.catalog.misses(ask.limit)
-    for start in range(0, len(misses), PAGE):
-        wanted: list[ModuleVersion] = []
+    recorded = ask.catalog.misses(ask.limit)
+    for start in range(0, len(recorded), PAGE):
+        wanted: list[ModuleVersion | Wanted] = []
         bad: list[Bad] = []
         settled: list[tuple[str, str]] = []
-        page = misses[start : start + PAGE]
+        page = recorded[start : start + PAGE]
         for miss, found in zip(page, concurrently(versions, page, ask.stop), strict=True):
             wanted += found.wanted
             bad += found.bad
