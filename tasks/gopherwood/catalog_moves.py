@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gopherwood.catalog_db import insert_into
+from gopherwood.catalog_db import insert_into, insert_rows
 from gopherwood.catalog_values import Event, Facts, Outcome
 from gopherwood.errors import IntegrityError
 from gopherwood.schema import counters, cursors, evidence, from_micros, outbox, stale_lists, to_micros, versions
@@ -104,8 +104,7 @@ def write_evidence(connection: sa.Connection, outcomes: Iterable[Outcome], now: 
         for outcome in outcomes
         for number, item in enumerate(outcome.evidence)
     ]
-    if rows:
-        connection.execute(evidence.insert(), rows)
+    insert_rows(connection, evidence, rows)
 
 
 def write_events(connection: sa.Connection, events: Iterable[Event], now: int) -> None:
@@ -114,8 +113,7 @@ def write_events(connection: sa.Connection, events: Iterable[Event], now: int) -
         {"at": now, "kind": e.kind, "subject": e.subject, "payload": json.dumps(dict(e.payload), sort_keys=True)}
         for e in events
     ]
-    if rows:
-        connection.execute(outbox.insert(), rows)
+    insert_rows(connection, outbox, rows)
 
 
 def facts_of(row: Any) -> Facts:

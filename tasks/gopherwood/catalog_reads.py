@@ -1,13 +1,13 @@
 """Questions to the catalog that change nothing: for people, reports and serving."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from gopherwood import semver
-from gopherwood.catalog_db import Database
+from gopherwood.catalog_db import Database, pieces
 from gopherwood.catalog_moves import facts_of
 from gopherwood.catalog_values import Evidence, IndexEntry, PublishedVersion, VersionRow
 from gopherwood.module import ModuleVersion
@@ -89,6 +89,16 @@ class Reads(Database):
         with self._reading() as connection:
             found = [_published(row) for row in connection.execute(query)]
         return sorted(found, key=lambda each: semver.key(each.version))
+
+    def listed(self, paths: Sequence[str]) -> dict[str, list[str]]:
+        """Return the published versions of each of these module paths, in no promised order."""
+        found: dict[str, list[str]] = {path: [] for path in paths}
+        query = sa.select(versions.c.path, versions.c.version).where(versions.c.state == State.PUBLISHED.value)
+        with self._reading() as connection:
+            for piece in pieces(sorted(found)):
+                for row in connection.execute(query.where(versions.c.path.in_(piece))):
+                    found[row.path].append(row.version)
+        return found
 
     def paths(self) -> list[str]:
         """Return all module paths with a published version, sorted."""

@@ -104,6 +104,8 @@ class ImmutabilityError(IntegrityError):
         super().__init__(message, hint=hint)
         self.keys = keys
         """The keys of the store that hold other bytes."""
+        self.created: list[bool] = []
+        """Of a batch: for each item, whether it is new all the same."""
 
 
 class ChecksumMismatchError(IntegrityError):

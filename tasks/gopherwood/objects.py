@@ -9,10 +9,19 @@ from urllib.parse import unquote, urlsplit
 
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError
-from gopherwood.objects_base import Item, MissingError, Objects
+from gopherwood.objects_base import Item, MissingError, Objects, UnstorableError, check_storable
 from gopherwood.objects_local import LocalFolder, sync_paths
 
-__all__ = ["Item", "LocalFolder", "MissingError", "Objects", "open_objects", "sync_paths"]
+__all__ = [
+    "Item",
+    "LocalFolder",
+    "MissingError",
+    "Objects",
+    "UnstorableError",
+    "check_storable",
+    "open_objects",
+    "sync_paths",
+]
 
 
 def open_objects(url: str, *, mutable: bool = False, settings: Settings) -> Objects:

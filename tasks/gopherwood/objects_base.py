@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol
 
 from gopherwood.errors import ImmutabilityError, StorageError
+from gopherwood.states import State
 
 CHUNK = 1 << 20
 """Bytes read at a time where a whole file might not fit into memory."""
@@ -20,6 +21,12 @@ TEMPORARIES = ".tmp"
 REPLACEABLE = frozenset({"list", "latest"})
 """Last segments of keys whose bytes are derived (a version list, a tree head) and may be replaced; no other may."""
 
+LONGEST_SEGMENT = 255
+"""Bytes between two slashes of a key: the limit of the usual file systems."""
+
+LONGEST_KEY = 900
+"""Bytes of a key: S3 allows 1,024 with the prefix of the store."""
+
 Item = tuple[str, bytes | Path]
 
 
@@ -28,6 +35,14 @@ class MissingError(StorageError):
 
     http_status: ClassVar[int] = 404
     reason: ClassVar[str] = "missing"
+
+
+class UnstorableError(StorageError):
+    """No store can name this key; no retry changes that."""
+
+    state: ClassVar[State] = State.REJECTED
+    retry: ClassVar[bool] = False
+    reason: ClassVar[str] = "name-too-long"
 
 
 class Objects(Protocol):
@@ -64,7 +79,7 @@ class Objects(Protocol):
         """Create absent keys from bytes or files; when it returns all of them are durable.
 
         True means created, False that equal bytes were there. Other bytes under a key raise ImmutabilityError, whose
-        `keys` names each such key, after all other items are created and durable.
+        `keys` names each such key and whose `created` says what became of all items, once the others are durable.
         """
         ...
 
@@ -113,14 +128,22 @@ def check_mutable(key: str, url: str, *, mutable: bool) -> None:
         raise StorageError(f"refusing to delete {key}: nothing is ever deleted from {url}")
 
 
-def conflict(url: str, keys: Sequence[str]) -> ImmutabilityError:
-    """Make the error for keys that hold other bytes than those offered."""
+def check_storable(key: str) -> None:
+    """Raise UnstorableError for a key that is longer than the kinds of storage can name."""
+    if len(key.encode()) > LONGEST_KEY or max(len(part.encode()) for part in key.split("/")) > LONGEST_SEGMENT:
+        raise UnstorableError(f"{key[:80]}... is longer than a name in a store can be")
+
+
+def conflict(url: str, keys: Sequence[str], created: list[bool]) -> ImmutabilityError:
+    """Make the error for keys that hold other bytes than those offered, in a batch whose other items are done."""
     more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-    return ImmutabilityError(
+    error = ImmutabilityError(
         f"{keys[0]}{more}: {url} holds other bytes under this name",
         hint="the store keeps what it has; compare both copies, and find out which upstream changed",
         keys=tuple(keys),
     )
+    error.created = created
+    return error
 
 
 def same_bytes(one: BinaryIO, other: BinaryIO) -> bool:

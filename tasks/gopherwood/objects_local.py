@@ -119,7 +119,7 @@ class LocalFolder:
             finally:
                 _unlink_all(temporaries)
         if different:
-            raise conflict(self.url, [path.relative_to(self.root).as_posix() for path in different])
+            raise conflict(self.url, [path.relative_to(self.root).as_posix() for path in different], created)
         return created
 
     def replace(self, key: str, data: bytes) -> None:

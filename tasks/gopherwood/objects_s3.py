@@ -107,7 +107,7 @@ class Bucket:
         """Create absent keys, many at once; what is there is compared."""
         results = self._at_once(lambda item: self._create(*item), items)
         if different := [key for (key, _), result in zip(items, results, strict=True) if result is None]:
-            raise conflict(self.url, different)
+            raise conflict(self.url, different, [bool(result) for result in results])
         return [bool(result) for result in results]
 
     def replace(self, key: str, data: bytes) -> None:

@@ -57,6 +57,8 @@ Index("versions_changed", versions.c.changed_at)
 _owned = versions.c.owner.is_not(None)
 _published = versions.c.sequence.is_not(None)
 Index("versions_owner", versions.c.owner, sqlite_where=_owned, postgresql_where=_owned)
+_staged = versions.c.token.is_not(None)
+Index("versions_token", versions.c.token, sqlite_where=_staged, postgresql_where=_staged)
 Index("versions_sequence", versions.c.sequence, unique=True, sqlite_where=_published, postgresql_where=_published)
 Index("versions_published", versions.c.published_at, sqlite_where=_published, postgresql_where=_published)
 

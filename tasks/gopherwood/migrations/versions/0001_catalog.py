@@ -53,6 +53,7 @@ def _versions() -> None:
     op.create_index("versions_work", "versions", ["state", "ready_at", "id"])
     op.create_index("versions_changed", "versions", ["changed_at"])
     _partial_index("versions_owner", "versions", "owner", "owner IS NOT NULL")
+    _partial_index("versions_token", "versions", "token", "token IS NOT NULL")
     _partial_index("versions_sequence", "versions", "sequence", "sequence IS NOT NULL", unique=True)
     _partial_index("versions_published", "versions", "published_at", "sequence IS NOT NULL")
 

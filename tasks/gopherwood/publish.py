@@ -1,0 +1,323 @@
+"""Verb `publish`: valid versions become published, in an order that a crash at any instant leaves repairable.
+
+The order (docs/adr/0001) is the whole of it, a batch at a time, one round of fsyncs each: `.zip` and `.mod` durable;
+then `.info`, the commit mark; then the catalog, with sequence number and event; then the version lists, derived from
+the catalog; then staging is dropped. Whatever died half-way, the next run does again and finds done what was done: keys
+are created only when absent, and equal bytes are no conflict. Other bytes under a published name are: the store keeps
+what it has, the candidate is held with its staged bytes and evidence for a person, and the exit code is 3.
+"""
+
+import hashlib
+import logging
+import os
+import secrets
+import socket
+import tempfile
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from gopherwood import dirhash, errors, info, pseudo, semver, store
+from gopherwood.catalog import Catalog, Event, Evidence, Job, Outcome
+from gopherwood.config import Settings
+from gopherwood.errors import ContentError, ImmutabilityError, StorageError
+from gopherwood.objects import MissingError, Objects, UnstorableError, check_storable, open_objects
+from gopherwood.staging import Staging
+from gopherwood.states import State
+
+log = logging.getLogger(__name__)
+
+GARBAGE_SECONDS = 3600.0
+"""How old unfinished files and forgotten staging must be to be removed, unless leases are longer."""
+
+LISTS = 500
+"""Version lists rewritten with one round of fsyncs."""
+
+SWEPT = "publish-swept"
+"""The cursor that says when garbage was last removed."""
+
+NOT_STAGED = "not-staged"
+RULE = "immutability"
+
+
+@dataclass(slots=True)
+class PublishResult:
+    """What became of the versions that were to be published."""
+
+    published: int = 0
+    already: int = 0
+    """Of those: complete in the store before, by a publish that died."""
+    conflicts: int = 0
+    """The store holds other bytes under their names."""
+    failed: int = 0
+    """Staged files were missing or changed: they are fetched again."""
+    rejected: int = 0
+    """Names that no store can hold."""
+    lost: int = 0
+    """Somebody else had taken them over."""
+    lists: int = 0
+    """Version lists rewritten."""
+
+    @property
+    def exit_code(self) -> int:
+        """3 for a conflict, 1 when something must be fetched again, 99 when there was nothing to publish."""
+        if self.conflicts:
+            return errors.EXIT_INTEGRITY
+        if self.failed:
+            return errors.EXIT_FAILED
+        did = self.published or self.rejected or self.lost or self.lists
+        return errors.EXIT_DONE if did else errors.EXIT_NOTHING_TO_DO
+
+
+def run(
+    settings: Settings,
+    *,
+    owner: str | None = None,
+    limit: int | None = None,
+    stop: threading.Event | None = None,
+    catalog: Catalog | None = None,
+) -> PublishResult:
+    """Publish valid versions, at most `limit`, until there are none or `stop` is set between two batches.
+
+    Any number of publishers may run at once. `catalog`, when given, stays open. Raises StorageError when the store or
+    the catalog fails; what is published by then stays so, and the next run goes on.
+    """
+    stop = stop or threading.Event()
+    with Publisher.open(settings, owner=owner, catalog=catalog) as publisher:
+        publisher.write_lists()
+        while not stop.is_set():
+            left = settings.batch if limit is None else min(settings.batch, limit - publisher.leased)
+            if left <= 0 or not publisher.batch(left):
+                break
+        publisher.sweep()
+        return publisher.result
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One version on its way into the store."""
+
+    job: Job
+    files: dict[str, Path]
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Facts that are corrected by what the store already has."""
+    conflicts: list[str] = field(default_factory=list)
+    """Keys under which the store has other bytes."""
+    already: bool = False
+
+    def key(self, suffix: str) -> str:
+        """Return the key of one of its files."""
+        return store.key(self.job.mv, suffix)
+
+
+class Publisher:
+    """Publishes batch after batch; use it as a context manager, which gives back what it still holds."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, objects: Objects, staging: Staging, owner: str) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._objects = objects
+        self._staging = staging
+        self._owner = owner
+        self._open = ExitStack()
+        self.leased = 0
+        self.result = PublishResult()
+
+    @classmethod
+    def open(cls, settings: Settings, *, owner: str | None = None, catalog: Catalog | None = None) -> Self:
+        """Open all that publishing needs; `owner` names the worker, and must be its alone."""
+        owner = owner or f"publish-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        with ExitStack() as stack:
+            catalog = catalog or stack.enter_context(Catalog.open(settings))
+            staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
+            stack.callback(staging.close)
+            publisher = cls(settings, catalog, store.open_store(settings), staging, owner)
+            publisher._open = stack.pop_all()
+            return publisher
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._open:
+            self._catalog.release(self._owner)
+
+    def batch(self, size: int) -> int:
+        """Lease and publish up to `size` versions; return how many were leased."""
+        seconds = self._settings.lease_seconds
+        jobs = self._catalog.lease("publish", owner=self._owner, limit=size, seconds=seconds)
+        if not jobs:
+            return 0
+        self.leased += len(jobs)
+        outcomes: list[Outcome] = []
+        candidates = [found for job in jobs if (found := self._candidate(job, outcomes))]
+        self._create(candidates, store.CONTENT)
+        self._adopt_repacked(candidates)
+        self._catalog.renew(self._owner, [job.id for job in jobs], seconds)  # large files may have taken their time
+        # Content is durable, and nothing says yet that the version exists: an entry in a log of what is published
+        # belongs exactly here.
+        self._create([each for each in candidates if not each.conflicts], (store.MARK,))
+        self._finish(outcomes + [self._outcome(each) for each in candidates], candidates)
+        return len(jobs)
+
+    def write_lists(self) -> None:
+        """Rewrite the version lists that are older than the catalog, whoever made them so.
+
+        One publisher at a time, over all machines: a list read before another's commit must not be written after its.
+        """
+        if not self._catalog.stale_lists(1):
+            return
+        with self._catalog.lock("lists"):
+            while stale := self._catalog.stale_lists(LISTS):
+                listed = self._catalog.listed(list(stale))
+                items = [(store.list_key(path), version_list(versions)) for path, versions in listed.items()]
+                self._objects.replace_many(items)
+                self._catalog.lists_written(stale)
+                self.result.lists += len(stale)
+
+    def sweep(self) -> None:
+        """Remove what dead writers left in the store's folder of temporaries and in staging, once it is old.
+
+        Listing all of staging is dear, so one publisher does it for all, and not again before more can be old.
+        """
+        older_than = max(GARBAGE_SECONDS, 2 * self._settings.lease_seconds)
+        last, now = self._catalog.cursor(SWEPT), self._catalog.clock()
+        if last and now - datetime.fromisoformat(last) < timedelta(seconds=older_than):
+            return
+        self._catalog.set_cursor(SWEPT, now.isoformat())
+        removed = self._objects.sweep(older_than)
+        dropped = self._staging.sweep(self._catalog.live_tokens(), older_than)
+        if removed or dropped:
+            log.info("swept", extra={"temporaries": removed, "staged": dropped})
+
+    def _candidate(self, job: Job, outcomes: list[Outcome]) -> Candidate | None:
+        """Return a job's files as they were validated; None, and its outcome, when they are not there any more."""
+        try:
+            for suffix in store.SUFFIXES:
+                check_storable(store.key(job.mv, suffix))
+            candidate = Candidate(job, self._staging.files(job.token) if job.token else {})
+            verify(job, candidate.files)
+        except UnstorableError as error:
+            outcomes.append(Outcome(job=job, state=error.state, reason=error.reason, detail=str(error)))
+        except (StorageError, ContentError) as error:
+            return self._published_before(job, error, outcomes)
+        else:
+            return candidate
+        return None
+
+    def _published_before(self, job: Job, error: Exception, outcomes: list[Outcome]) -> Candidate | None:
+        """Return the store's own files when they are all there and as validated; else the version is fetched again."""
+        with tempfile.TemporaryDirectory(prefix="gopherwood-publish-") as scratch:
+            try:
+                files = {
+                    suffix: self._objects.fetch_to(store.key(job.mv, suffix), Path(scratch))
+                    for suffix in store.SUFFIXES
+                }
+                verify(job, files)
+            except (MissingError, ContentError):
+                log.warning("not staged", extra={"module_version": str(job.mv), "detail": str(error)})
+                outcomes.append(Outcome(job=job, state=State.FAILED, reason=NOT_STAGED, detail=str(error)))
+                return None
+        return Candidate(job, {}, already=True)
+
+    def _create(self, candidates: Sequence[Candidate], suffixes: Sequence[str]) -> None:
+        """Create files of many versions, durably; note what was there before, and what was there with other bytes."""
+        items = [(each, suffix) for each in candidates for suffix in suffixes if suffix in each.files]
+        try:
+            created = self._objects.create_many([(each.key(suffix), each.files[suffix]) for each, suffix in items])
+            conflicts: set[str] = set()
+        except ImmutabilityError as error:
+            created, conflicts = error.created, set(error.keys)
+        for (each, suffix), is_new in zip(items, created, strict=True):
+            if each.key(suffix) in conflicts:
+                each.conflicts.append(suffix)
+            elif suffix == store.MARK and not is_new:
+                each.already = True
+
+    def _adopt_repacked(self, candidates: Sequence[Candidate]) -> None:
+        """Accept the store's zip when it holds the same files as ours in other bytes: the facts follow the store.
+
+        Upstreams pack anew, and then the h1 hash, which is what everybody checks, is equal and the zip is not. A
+        publish that died before its mark, then another fetch, leaves that; it must not be in the way for ever.
+        """
+        for each in (each for each in candidates if each.conflicts == [".zip"]):
+            with tempfile.TemporaryDirectory(prefix="gopherwood-publish-") as scratch:
+                found = self._objects.fetch_to(each.key(".zip"), Path(scratch))
+                if dirhash.hash_zip(found) == each.job.facts["h1"]:
+                    each.facts = {"zip_size": found.stat().st_size, "zip_sha256": sha256(found)}
+                    each.conflicts = []
+
+    def _outcome(self, each: Candidate) -> Outcome:
+        if not each.conflicts:
+            passed = Evidence(RULE, True, "complete in the store before" if each.already else "")
+            return Outcome(job=each.job, state=State.PUBLISHED, facts=each.facts, evidence=[passed])
+        keys = ", ".join(each.key(suffix) for suffix in each.conflicts)
+        detail = f"{self._objects.url} holds other bytes: {keys}"
+        payload = {"keys": keys, "store": self._objects.url, "h1": each.job.facts.get("h1"), "staged": each.job.token}
+        log.error("conflict", extra={"module_version": str(each.job.mv), **payload})
+        return Outcome(
+            job=each.job,
+            state=State.HELD,
+            reason=ImmutabilityError.reason,
+            detail=detail,
+            evidence=[Evidence(RULE, False, detail)],
+            events=[Event("conflict", str(each.job.mv), payload)],
+            keep_staged=True,
+        )
+
+    def _finish(self, outcomes: Sequence[Outcome], candidates: Sequence[Candidate]) -> None:
+        """Record the batch; then what follows from it: lists, and staging that nobody needs any more."""
+        lost = set(self._catalog.finish(outcomes).lost)
+        kept = [outcome for outcome in outcomes if outcome.job.id not in lost]
+        states = [outcome.state for outcome in kept]
+        self.result.published += states.count(State.PUBLISHED)
+        self.result.conflicts += states.count(State.HELD)
+        self.result.failed += states.count(State.FAILED)
+        self.result.rejected += states.count(State.REJECTED)
+        self.result.already += sum(
+            each.already and not each.conflicts for each in candidates if each.job.id not in lost
+        )
+        self.result.lost += len(lost)
+        self.write_lists()
+        self._staging.drop(o.job.token for o in kept if o.job.token and not o.keep_staged)
+
+
+def verify(job: Job, files: dict[str, Path]) -> None:
+    """Check files against the facts that validate recorded: sizes, SHA-256 of the zip, h1 of go.mod, canonical .info.
+
+    Raises MissingError when one is missing or is not what was validated.
+    """
+    if missing := set(store.SUFFIXES) - files.keys():
+        raise MissingError(f"{job.mv}: no {', '.join(sorted(missing))} in staging")
+    try:
+        mod, mark = files[".mod"].read_bytes(), files[store.MARK].read_bytes()
+        found = {
+            "zip_size": files[".zip"].stat().st_size,
+            "zip_sha256": sha256(files[".zip"]),
+            "mod_size": len(mod),
+            "go_mod_h1": dirhash.hash_go_mod(mod),
+        }
+    except OSError as error:
+        raise MissingError(f"{job.mv}: {error.filename}: {error.strerror}") from error
+    for name, value in found.items():
+        if job.facts.get(name) != value:
+            raise MissingError(f"{job.mv}: {name} is {value}, validated was {job.facts.get(name)}")
+    if info.canonical(info.parse(mark, job.mv)) != mark:
+        raise MissingError(f"{job.mv}: .info is not in its canonical form")
+
+
+def version_list(versions: Sequence[str]) -> bytes:
+    """Return the content of `@v/list`: the versions that are no pseudo-versions, the lowest first, a line each."""
+    listed = [version for version in versions if not pseudo.is_pseudo_version(version)]
+    semver.sort(listed)
+    return "".join(f"{version}\n" for version in listed).encode()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, a bounded piece at a time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
