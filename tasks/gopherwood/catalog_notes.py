@@ -77,7 +77,7 @@ class Notes(Database):
         def work(connection: sa.Connection) -> bool:
             values = {"size": size, "note": note.decode(), "at": self.now()}
             absent = insert_into(connection, tree_heads).values(name=name, **values).on_conflict_do_nothing()
-            if connection.execute(absent).rowcount == 1:
+            if connection.execute(absent.returning(tree_heads.c.name)).scalar() is not None:
                 return True
             row = tree_heads.c.name == name
             kept = connection.execute(sa.select(tree_heads).where(row).with_for_update()).one()
