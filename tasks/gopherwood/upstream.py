@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -214,7 +215,7 @@ class Upstream:
         """Ask one entry after the other. Of several errors the one that says most is raised, as go does."""
         if self._no_proxy and module.match_prefix_patterns(self._no_proxy, path):
             raise NotFoundError(f"{path}: GONOPROXY keeps it from every proxy, and version control is not had here")
-        where = f"/{quote(module.escape_path(path), safe='/!~')}/{suffix}"
+        where = f"/{_escaped_path(path)}/{suffix}"
         best: UpstreamError | None = None
         for entry in self._entries:
             try:
@@ -253,6 +254,12 @@ def _missing_if_known(entry: Entry, error: UpstreamError) -> UpstreamError:
     return NotFoundError(str(error), status=403) if entry.answers and error.status == 403 else error
 
 
+@lru_cache(maxsize=4096)
+def _escaped_path(path: str) -> str:
+    return quote(module.escape_path(path), safe="/!~")
+
+
+@lru_cache(maxsize=4096)
 def _escaped(version: str) -> str:
     return quote(module.escape_version(version), safe="!+~@")
 

@@ -4,6 +4,7 @@ Subclasses say what is served (`answer`); tests say what goes wrong (`fail`) and
 """
 
 import base64
+import os
 import socket
 import struct
 import threading
@@ -73,7 +74,7 @@ def reset(handler: "Handler", answer: Answer) -> None:
     handler.wfile.flush()
     time.sleep(0.05)  # or the reset overtakes the bytes
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    handler.connection.close()
+    os.close(handler.connection.detach())
 
 
 def unsized(handler: "Handler", answer: Answer) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 from fakes.corpus import Corpus, Version, escaped_key
 from fakes.index import format_line
+from fakes.sumdb import SumDBLog
 from gopherwood import module
 
 HOSTILE_EVERY = 100
@@ -74,7 +75,7 @@ class App:
         protocol.response_bytes(200, _BYTES, body)
 
     def _other(self, path: str, query: str) -> bytes | None:
-        if path.startswith(f"/sumdb/{SUMDB}/") and self.log is not None:
+        if path.startswith(f"/sumdb/{SUMDB}/"):
             return self.log.answer(path.removeprefix(f"/sumdb/{SUMDB}/"))
         if path == "/index":
             return self._page(dict(part.split("=", 1) for part in query.split("&") if "=" in part))
@@ -86,14 +87,11 @@ class App:
         return "".join(format_line(v.mv.path, v.mv.version, at) + "\n" for at, v in found).encode()
 
 
-def _sumdb(corpus: Corpus) -> Any:
-    try:
-        from fakes.sumdb import SumDBLog
-    except ImportError:
-        return None
-    log = SumDBLog(SUMDB)
+def _sumdb(corpus: Corpus) -> SumDBLog:
+    """Return the log of all versions: complete, so that its head does not change while it is asked."""
+    log = SumDBLog({version.mv: (version.h1, version.go_mod_h1) for version in corpus.versions}, SUMDB)
     for version in corpus.versions:
-        log.add(version.mv, version.h1, version.go_mod_h1)
+        log.add(version.mv)
     return log
 
 
@@ -150,8 +148,7 @@ async def _serve(app: App, port: int) -> None:
     serving = asyncio.create_task(server.serve())
     while not serving.done() and not await loop.run_in_executor(None, _answers, port):
         await asyncio.sleep(0.02)
-    vkey = app.log.vkey if app.log is not None else ""
-    print(json.dumps({"url": f"http://127.0.0.1:{port}", "vkey": vkey}), flush=True)
+    print(json.dumps({"url": f"http://127.0.0.1:{port}", "vkey": app.log.vkey}), flush=True)
     await serving
 
 
