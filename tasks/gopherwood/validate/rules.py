@@ -13,6 +13,7 @@ from pathlib import Path
 from gopherwood import dirhash, gomod, info, module, modzip, pseudo
 from gopherwood.catalog import Evidence
 from gopherwood.errors import ContentError, GopherwoodError, InvalidGoModError, InvalidVersionError, TooLargeError
+from gopherwood.info import Info
 from gopherwood.module import ModuleVersion
 
 INCOMPATIBLE = "+incompatible"
@@ -24,7 +25,7 @@ class Subject:
 
     mv: ModuleVersion
     files: dict[str, Path]
-    info: info.Info | None = None
+    info: Info | None = None
     mod: bytes = b""
     zip: modzip.ZipFacts | None = None
     evidence: list[Evidence] = field(default_factory=list)

@@ -1,0 +1,195 @@
+"""The command line: every verb is known, every exit code is kept, and starting it costs little."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fakes.goproxy import GoProxy, slow
+
+from gopherwood import cli
+from gopherwood.config import Settings
+from gopherwood.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+VERBS = sorted(cli.commands_of(cli.build_parser()))
+
+
+def gopherwood(*arguments: str | Path, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a pod does."""
+    return subprocess.run(
+        [sys.executable, "-m", "gopherwood", *map(str, arguments)],
+        env=os.environ | {"GOPHERWOOD_HOME": str(home)} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`gopherwood VERB --help` prints what the verb does and its flags."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([verb, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: gopherwood {verb}" in capsys.readouterr().out
+
+
+def test_every_verb_has_a_command() -> None:
+    """What the parser knows can be run."""
+    from gopherwood import commands
+
+    assert sorted(commands.COMMANDS) == VERBS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "discover --source index --since 2026-10-01T00:00:00+00:00 --until 2026-10-01T01:00:00+00:00",
+        "discover --source seed example.com/a@v1.0.0 example.com/b@latest",
+        "discover --source seed --seed default",
+        "discover --source updates",
+        "plan --max-workers 4 --xcom",
+        "fetch --worker 3",
+        "status --json",
+        "smoke",
+        "ingest go.mod --closure --workers 2 --home /tmp/x --upstream https://example.com,off",
+        "--json --home /tmp/x status",
+    ],
+)
+def test_commands_that_others_issue_are_understood(line: str) -> None:
+    """The command lines of DAGs and of the handbook parse."""
+    assert cli.build_parser().parse_args(line.split()).command in VERBS
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting as a flag, before or after the verb, replaces the environment's."""
+    monkeypatch.setenv("GOPHERWOOD_HOME", "/from/environment")
+    monkeypatch.setenv("GOPHERWOOD_CONCURRENCY", "3")
+    args = cli.build_parser().parse_args(["--home", "/from/flag", "status", "--batch", "7"])
+    assert cli.settings_of(args) == Settings(home=Path("/from/flag"), concurrency=3, batch=7)
+
+
+def test_a_setting_of_the_wrong_form_is_named() -> None:
+    """A number that is none is a configuration error that names the setting."""
+    args = cli.build_parser().parse_args(["status", "--concurrency", "many"])
+    with pytest.raises(ConfigError, match="GOPHERWOOD_CONCURRENCY='many' is not a number"):
+        cli.settings_of(args)
+
+
+def test_bad_usage_is_exit_code_2(tmp_path: Path) -> None:
+    """An unknown verb, a wrong setting and a contradiction all end with 2 and a line on stderr."""
+    for arguments in (
+        ["nosuch"],
+        ["status", "--batch", "x"],
+        ["discover"],
+        ["discover", "--since", "x", "--source", "index"],
+    ):
+        done = gopherwood(*arguments, home=tmp_path)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert done.stderr.startswith(("usage:", "gopherwood "))
+
+
+def test_a_crash_is_exit_code_1_with_a_traceback(tmp_path: Path) -> None:
+    """Whatever nobody foresaw is in the task's log, and a retry may help."""
+    code = "import sys; from gopherwood import cli, commands; commands.COMMANDS['status'] = lambda *a: 1 / 0; sys.exit(cli.main(['status']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_an_unmigrated_catalog_says_what_to_do(tmp_path: Path) -> None:
+    """The first command on a new machine tells which other one comes first."""
+    done = gopherwood("status", home=tmp_path)
+    assert done.returncode == 1
+    assert "migrate" in done.stderr
+
+
+def test_results_are_one_line_of_json_off_a_terminal(tmp_path: Path) -> None:
+    """`gopherwood status | jq` works: logs go to stderr, one object to stdout."""
+    assert gopherwood("migrate", home=tmp_path).returncode == 0
+    done = gopherwood("status", home=tmp_path)
+    assert json.loads(done.stdout)["counts"]["queued"] == 0
+
+
+def test_plan_hands_its_list_to_airflow(tmp_path: Path) -> None:
+    """--xcom writes the result where GOPHERWOOD_XCOM says; three workers for 450 versions, none for an empty queue."""
+    gopherwood("migrate", home=tmp_path)
+    seed = tmp_path / "seed.txt"
+    seed.write_text("".join(f"example.com/m{n}@v1.0.0\n" for n in range(450)))
+    xcom = tmp_path / "xcom" / "return.json"
+    plan = ("plan", "--max-workers", "4", "--xcom")
+    assert gopherwood(*plan, home=tmp_path, GOPHERWOOD_XCOM=str(xcom)).returncode == 0
+    assert xcom.read_text() == "[]"
+    gopherwood("discover", seed, home=tmp_path)
+    gopherwood(*plan, home=tmp_path, GOPHERWOOD_XCOM=str(xcom))
+    assert json.loads(xcom.read_text()) == [0, 1, 2]
+
+
+def test_sigterm_gives_leases_back(tmp_path: Path) -> None:
+    """A fetch that is told to end does so at once, with exit code 1, and its version is queued again."""
+    with GoProxy() as proxy:
+        proxy.add("example.com/m", "v1.0.0")
+        proxy.fail("example.com/m/@v/v1.0.0.zip", slow(60))
+        environ = {"GOPHERWOOD_UPSTREAM": proxy.url, "GOPHERWOOD_SUMDB": "off"}
+        gopherwood("migrate", home=tmp_path)
+        gopherwood("discover", "example.com/m@v1.0.0", home=tmp_path, **environ)
+        command = [sys.executable, "-m", "gopherwood", "fetch", "--home", str(tmp_path)]
+        process = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not proxy.requests["example.com/m/@v/v1.0.0.zip"]:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 1
+    assert json.loads(gopherwood("status", home=tmp_path).stdout)["counts"]["queued"] == 1
+
+
+def test_the_reference_knows_every_verb_and_flag() -> None:
+    """docs/reference-cli.md is what the parser says (write it anew with `python tests/gopherwood/test_cli.py`)."""
+    assert (ROOT / "docs" / "reference-cli.md").read_text() == reference()
+
+
+def reference() -> str:
+    """Render the parser as Markdown."""
+    parser = cli.build_parser()
+    lines = [
+        "# `gopherwood`: verbs and flags",
+        "",
+        "Generated from the parser; a test compares the two. Exit codes: 0 done, 99 nothing to do, 1 failed (a retry may",
+        "help), 2 bad usage or configuration, 3 integrity (stop and page).",
+        "",
+        "Every verb also takes the flags of the last section, before its name or after it.",
+    ]
+    for name, verb in cli.commands_of(parser).items():
+        lines += [
+            "",
+            f"## `{name}`",
+            "",
+            verb.description or "",
+            "",
+            f"    {verb.format_usage().removeprefix('usage: ').strip()}",
+            "",
+        ]
+        lines += [line for line in _flags(verb) if line not in _flags(parser)]
+    lines += ["", "## Every verb", "", *_flags(parser)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip() + "\n")
+
+
+def _flags(parser: cli.Verb) -> list[str]:
+    found = []
+    for action in parser._actions:
+        if action.help and action.dest not in ("help", "verb", "version"):
+            name = " ".join(action.option_strings) or str(action.metavar)
+            value = action.metavar or ("|".join(action.choices) if action.choices else "")
+            shown = f"{name} {value}" if action.option_strings and value else name
+            found.append(f"- `{shown}`: {action.help}")
+    return found
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "reference-cli.md").write_text(reference())
