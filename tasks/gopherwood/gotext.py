@@ -57,7 +57,11 @@ def is_print(char: str) -> bool:
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode standard base64, padding required; raises ValueError where base64.StdEncoding would not decode."""
+    """Decode standard base64, padding required; raises ValueError where base64.StdEncoding would not decode.
+
+    Line ends anywhere are ignored, as Go does.
+    """
+    text = text.replace("\r", "").replace("\n", "")
     if len(text) % 4 or not _BASE64.fullmatch(text):
         raise ValueError("illegal base64 data")
     return base64.b64decode(text)

@@ -97,7 +97,7 @@ def quote_rune(char: str) -> str:
 def _escape(char: str, mark: str) -> str:
     if char in (mark, "\\"):
         return "\\" + char
-    if char.isprintable():
+    if char.isprintable() or is_letter(char):
         return char
     if char in _ESCAPES:
         return _ESCAPES[char]
