@@ -29,6 +29,7 @@ SECURITY = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -61,7 +62,6 @@ def create_site(catalog: Catalog) -> Starlette:
     loader = FileSystemLoader(HERE / "templates")
     templates = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True)
     home_page = templates.get_template("home.html")
-    style = (HERE / "static" / "style.css").read_bytes()
 
     def home(request: Request) -> Response:
         counts = catalog.counts()
@@ -75,10 +75,16 @@ def create_site(catalog: Catalog) -> Starlette:
         )
         return HTMLResponse(page, headers={**SECURITY, "cache-control": "no-cache"})
 
-    def stylesheet(_request: Request) -> Response:
-        return Response(style, media_type="text/css", headers={**SECURITY, "cache-control": "public, max-age=3600"})
+    return Starlette(routes=[Route("/", home), *(_asset(name, kind) for name, kind in ASSETS.items())])
 
-    return Starlette(routes=[Route("/", home), Route("/static/style.css", stylesheet)])
+
+def _asset(name: str, media_type: str) -> Route:
+    body = (HERE / "static" / name).read_bytes()
+
+    def asset(_request: Request) -> Response:
+        return Response(body, media_type=media_type, headers={**SECURITY, "cache-control": "public, max-age=3600"})
+
+    return Route(f"/static/{name}", asset)
 
 
 def _base(request: Request) -> str:
