@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from gopherwood import module
-from gopherwood.errors import ContentError, UpstreamError
+from gopherwood.errors import ContentError
 from gopherwood.http import Client
 
 PAGE = 2000
@@ -50,7 +50,7 @@ def read(
 ) -> Iterator[Entry | BadLine]:
     """Yield the entries with `since` <= timestamp < `until`, each once, in the feed's order, and its bad lines.
 
-    Raises what `Client.get` raises, and UpstreamError when the feed does not advance.
+    Raises what `Client.get` raises.
     """
     at, page = since, limit
     seen: set[Entry] = set()
@@ -72,17 +72,19 @@ def read(
             seen.add(entry)
             newest = entry.timestamp if newest is None else max(newest, entry.timestamp)
             yield entry
-        if len(lines) < page:
+        if newest != at:
+            # On, even if the page was short: the server may give fewer lines at once than we ask for.
+            at, page = newest, limit
+            seen = {entry for entry in seen if entry.timestamp == newest}
+            seen_bad &= set(lines)
+        elif len(lines) >= page < MAX_PAGE:
+            page *= 2  # a page of one timestamp, or of bad lines: look past it, or what is behind it is lost
+        elif len(lines) not in (limit, page) or at is None:
             return
-        if newest == at:
-            # Nothing but what we knew the place of: look further before going on, or entries are lost.
-            if page >= MAX_PAGE:
-                raise UpstreamError(f"the index gives {len(lines)} lines from {_text(at)} on and gets no further")
-            page *= 2
-            continue
-        at, page = newest, limit
-        seen = {entry for entry in seen if entry.timestamp == newest}
-        seen_bad.clear()
+        else:
+            # As many as before, though more were asked for: the server's own bound, or by chance the end.
+            yield BadLine(_text(at), f"the index gives {len(lines)} lines of this time, and may hide others")
+            at, page = at + timedelta(microseconds=1), limit
 
 
 def parse(line: str) -> Entry | BadLine:

@@ -266,7 +266,7 @@ def _escaped(version: str) -> str:
 
 def _is_listed(path: str, version: str) -> bool:
     """Tell whether a word of a list is a version that a list may hold."""
-    if not semver.is_valid(version) or pseudo.is_pseudo_version(version):
+    if module.canonical_version(version) != version or not version or pseudo.is_pseudo_version(version):
         return False
     try:
         module.check(path, version)
