@@ -16,7 +16,7 @@ LONGEST_PATH = 2048
 CACHED_ONLY = "/cached-only/"
 """Prefix with which clients of the public proxy say: answer from what you hold, fetch nothing. We never fetch."""
 SUFFIXES = {"info": ".info", "mod": ".mod", "zip": ".zip"}
-PAGES = frozenset({"/", "/static/style.css"})
+PAGES = frozenset({"/", "/static/icon.svg", "/static/style.css"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
