@@ -22,8 +22,8 @@ from gopherwood_airflow.node_pools import PREEMPTIBLE
 from gopherwood_airflow.pods import SMALL, TaskPod
 
 MODULES = Param(
-    [],
-    type="array",
+    None,
+    type=["null", "array"],
     items={"type": "string", "pattern": r"^[^-/.\s@][^\s@]*@[^\s@]+$"},
     title="Modules",
     description="What to include beside the queue, one a line: MODULE@VERSION, MODULE@latest or MODULE@all",

@@ -17,5 +17,5 @@ class GopherwoodPlugin(AirflowPlugin):
 
     name = "gopherwood"
     external_views: list[Any] = (
-        [{"name": "Gopherwood", "href": SERVING_URL, "destination": "nav"}] if SERVING_URL else []
+        [{"name": "Modules", "href": SERVING_URL, "destination": "nav"}] if SERVING_URL else []
     )

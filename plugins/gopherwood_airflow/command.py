@@ -46,7 +46,7 @@ class CommandLine:
         """Return the arguments, all strings; AirflowSkipException when the condition says no."""
         if self.only_if is not None and str(self.only_if).strip().lower() in FALSE:
             raise AirflowSkipException("nothing to do: the task's condition does not hold")
-        more = json.loads(self.more_arguments) if self.more_arguments else []
+        more = json.loads(self.more_arguments or "null") or []
         return [str(argument) for argument in [*self.arguments, *more]]
 
 

@@ -122,7 +122,7 @@ def commands(dag: DAG) -> Iterator[list[str]]:
                 yield from mapped_commands(task)
             else:
                 more = task.render_template(task.more_arguments, context)
-                yield [*task.render_template(task.arguments, context), *(json.loads(more) if more else [])]
+                yield [*task.render_template(task.arguments, context), *(json.loads(more or "null") or [])]
 
 
 def mapped_commands(task: Any) -> Iterator[list[str]]:

@@ -66,7 +66,7 @@ class Progress:
         counts = self.counts()
         parts = [f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]]
         line = f"  {', '.join([*parts, f'{self.left} of {len(self.wanted)} left'])}{' · ' + doing if doing else ''}"
-        if line == self._last:
+        if line == self._last or (not doing and self._last.startswith(line)):  # between two tasks nothing is at work
             return
         self._last = line
         self._out.write(f"{CLEAR_LINE}{line}" if self._out.isatty() else f"{line}\n")
