@@ -232,7 +232,7 @@ class _Coordinator:
             return
         outcome = future.result()
         if outcome.state is not State.STAGED:
-            log.info("%s: %s", outcome.reason, outcome.detail, extra={"module": str(job.mv), "state": outcome.state})
+            log.info("%s: %s", outcome.reason, outcome.detail, extra={"mv": str(job.mv), "state": outcome.state})
         self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.state is State.FAILED else 0
         self._outcomes.append(outcome)
 

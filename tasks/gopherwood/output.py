@@ -33,8 +33,12 @@ _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what was passed to a log call as `extra=`."""
-    return {key: value for key, value in vars(record).items() if key not in _ORDINARY}
+    """Return what was passed to a log call as `extra=`.
+
+    A module version is passed as `mv` and printed as `module`: a log record of Python's has a `module` of its own.
+    """
+    given = {key: value for key, value in vars(record).items() if key not in _ORDINARY}
+    return {"module" if key == "mv" else key: value for key, value in given.items()}
 
 
 class JsonLines(logging.Formatter):
