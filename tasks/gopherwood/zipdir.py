@@ -205,7 +205,7 @@ def _find_directory(view: View) -> tuple[int, int, int]:
         end64 = _find_end64(view, end)
         if end64 is not None:
             end = end64
-            _, count, _, size, offset = _read_end64(view, end)
+            _, _, count, size, offset = _read_end64(view, end)
     base = end - size - offset
     start = base + offset
     if not 0 <= start < len(view) or max(size, offset) >= 1 << 63:

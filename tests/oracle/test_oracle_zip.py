@@ -117,7 +117,7 @@ def test_zips(oracle, tmp_path):
         file.write_bytes(archive(ink, f"{path}@{version}/"))
         return [path, version, str(file)]
 
-    agree(oracle, "zip", spell, ours, inputs=6_000, ink=80, same=same)
+    agree(oracle, "zip", spell, ours, inputs=10_000, ink=80, same=same)
 
 
 def test_our_own_reasons_are_few(oracle, tmp_path):
