@@ -46,6 +46,8 @@ GRACE_SECONDS = 5.0
 OUTAGE = 3
 """An upstream is out when this many times `concurrency` versions failed in a row."""
 _TICK = 0.25
+_GATHER = 0.01
+"""Seconds in which ended downloads gather while the pool is busy: waking up for each costs a third of the CPU."""
 
 Progress = Callable[[Outcome], object]
 
@@ -214,6 +216,8 @@ class _Coordinator:
         """Wait a moment for downloads to end, take all that did, and finish a batch when it is time."""
         try:
             self._take(self._ended.get(timeout=_TICK))
+            if len(self._under_way) > self._settings.concurrency:
+                self._stop.wait(_GATHER)
             while True:
                 self._take(self._ended.get_nowait())
         except queue.Empty:
