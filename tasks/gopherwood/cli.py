@@ -12,7 +12,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
@@ -209,9 +210,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from gopherwood import output
 
     output.start_logging(getattr(args, "log", None))
-    stop = _stop_on_signals(None if args.command == "up" else GRACE)  # `up` waits for its children as it sees fit
     try:
-        return _run(args, stop)
+        # `up` waits for its children as it sees fit.
+        with _stoppable(None if args.command == "up" else GRACE) as stop:
+            return _run(args, stop)
     except GopherwoodError as error:
         print(f"gopherwood {args.command}: {error.diagnostics()}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -238,8 +240,9 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
     return EXIT_FAILED if stop.is_set() and code != EXIT_INTEGRITY else code
 
 
-def _stop_on_signals(grace: float | None) -> threading.Event:
-    """Return the event that SIGTERM and SIGINT set; `grace` seconds later the process ends, whatever it is doing.
+@contextmanager
+def _stoppable(grace: float | None) -> Iterator[threading.Event]:
+    """Give an event that SIGTERM and SIGINT set; `grace` seconds later the process ends, whatever it is doing.
 
     A second SIGINT raises KeyboardInterrupt.
     """
@@ -254,10 +257,12 @@ def _stop_on_signals(grace: float | None) -> threading.Event:
             last.daemon = True
             last.start()
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_signal)
-        signal.signal(signal.SIGINT, on_signal)
-    return stop
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes.goproxy import GoProxy, slow
 
+from fakes.goproxy import GoProxy, slow
 from gopherwood import cli
+from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
-from gopherwood.errors import ConfigError
+from gopherwood.errors import EXIT_USAGE, ConfigError
+from gopherwood.module import ModuleVersion
+from gopherwood.states import State
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = sorted(cli.commands_of(cli.build_parser()))
@@ -82,71 +85,76 @@ def test_a_setting_of_the_wrong_form_is_named() -> None:
         cli.settings_of(args)
 
 
-def test_bad_usage_is_exit_code_2(tmp_path: Path) -> None:
-    """An unknown verb, a wrong setting and a contradiction all end with 2 and a line on stderr."""
-    for arguments in (
-        ["nosuch"],
-        ["status", "--batch", "x"],
-        ["discover"],
-        ["discover", "--since", "x", "--source", "index"],
-    ):
-        done = gopherwood(*arguments, home=tmp_path)
-        assert (done.returncode, done.stdout) == (2, ""), arguments
-        assert done.stderr.startswith(("usage:", "gopherwood "))
+@pytest.mark.parametrize("line", ["status --batch x", "discover", "discover --source index --since x"])
+def test_bad_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong setting and a contradiction end with 2, a line on stderr, and nothing on stdout."""
+    assert cli.main(line.split()) == EXIT_USAGE
+    said = capsys.readouterr()
+    assert (said.out, said.err.startswith("gopherwood ")) == ("", True)
+
+
+def test_an_unknown_verb_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the parser itself refuses has the same exit code."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["nosuch"])
+    assert ended.value.code == EXIT_USAGE
+    assert "usage:" in capsys.readouterr().err
 
 
 def test_a_crash_is_exit_code_1_with_a_traceback(tmp_path: Path) -> None:
     """Whatever nobody foresaw is in the task's log, and a retry may help."""
-    code = "import sys; from gopherwood import cli, commands; commands.COMMANDS['status'] = lambda *a: 1 / 0; sys.exit(cli.main(['status']))"
+    code = (
+        "from gopherwood import cli, commands as c; c.COMMANDS['status'] = lambda *_: 1 / 0; exit(cli.main(['status']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_an_unmigrated_catalog_says_what_to_do(tmp_path: Path) -> None:
+def test_an_unmigrated_catalog_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first command on a new machine tells which other one comes first."""
-    done = gopherwood("status", home=tmp_path)
-    assert done.returncode == 1
-    assert "migrate" in done.stderr
+    assert cli.main(["status", "--home", str(tmp_path)]) == 1
+    assert "migrate" in capsys.readouterr().err
 
 
-def test_results_are_one_line_of_json_off_a_terminal(tmp_path: Path) -> None:
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Make a home with a catalog of 450 wanted versions."""
+    with Catalog.open(Settings(home=tmp_path)) as catalog:
+        catalog.migrate()
+        catalog.enqueue([ModuleVersion("example.com/m", f"v1.0.{n}") for n in range(450)], source="seed")
+    return tmp_path
+
+
+def test_results_are_one_line_of_json_off_a_terminal(home: Path) -> None:
     """`gopherwood status | jq` works: logs go to stderr, one object to stdout."""
-    assert gopherwood("migrate", home=tmp_path).returncode == 0
-    done = gopherwood("status", home=tmp_path)
-    assert json.loads(done.stdout)["counts"]["queued"] == 0
+    done = gopherwood("status", home=home)
+    assert json.loads(done.stdout)["counts"]["queued"] == 450
 
 
-def test_plan_hands_its_list_to_airflow(tmp_path: Path) -> None:
-    """--xcom writes the result where GOPHERWOOD_XCOM says; three workers for 450 versions, none for an empty queue."""
-    gopherwood("migrate", home=tmp_path)
-    seed = tmp_path / "seed.txt"
-    seed.write_text("".join(f"example.com/m{n}@v1.0.0\n" for n in range(450)))
-    xcom = tmp_path / "xcom" / "return.json"
-    plan = ("plan", "--max-workers", "4", "--xcom")
-    assert gopherwood(*plan, home=tmp_path, GOPHERWOOD_XCOM=str(xcom)).returncode == 0
-    assert xcom.read_text() == "[]"
-    gopherwood("discover", seed, home=tmp_path)
-    gopherwood(*plan, home=tmp_path, GOPHERWOOD_XCOM=str(xcom))
+def test_plan_hands_its_list_to_airflow(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--xcom writes the result where GOPHERWOOD_XCOM says: three workers for 450 versions."""
+    xcom = home / "xcom" / "return.json"
+    monkeypatch.setenv("GOPHERWOOD_XCOM", str(xcom))
+    assert cli.main(["plan", "--max-workers", "4", "--xcom", "--home", str(home)]) == 0
     assert json.loads(xcom.read_text()) == [0, 1, 2]
 
 
-def test_sigterm_gives_leases_back(tmp_path: Path) -> None:
-    """A fetch that is told to end does so at once, with exit code 1, and its version is queued again."""
+def test_sigterm_gives_leases_back(home: Path) -> None:
+    """A fetch that is told to end does so soon, with exit code 1, and its versions are queued again."""
     with GoProxy() as proxy:
+        proxy.fail("example.com/m/@v/v1.0.0.info", slow(60))
         proxy.add("example.com/m", "v1.0.0")
-        proxy.fail("example.com/m/@v/v1.0.0.zip", slow(60))
-        environ = {"GOPHERWOOD_UPSTREAM": proxy.url, "GOPHERWOOD_SUMDB": "off"}
-        gopherwood("migrate", home=tmp_path)
-        gopherwood("discover", "example.com/m@v1.0.0", home=tmp_path, **environ)
-        command = [sys.executable, "-m", "gopherwood", "fetch", "--home", str(tmp_path)]
-        process = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        while not proxy.requests["example.com/m/@v/v1.0.0.zip"]:
+        command = [sys.executable, "-m", "gopherwood", "fetch", "--home", str(home), "--limit", "1"]
+        environ = os.environ | {"GOPHERWOOD_UPSTREAM": proxy.url}
+        process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not proxy.requests["example.com/m/@v/v1.0.0.info"]:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
         assert process.returncode == 1
-    assert json.loads(gopherwood("status", home=tmp_path).stdout)["counts"]["queued"] == 1
+    with Catalog.open(Settings(home=home)) as catalog:
+        assert catalog.counts()[State.QUEUED] == 450
 
 
 def test_the_reference_knows_every_verb_and_flag() -> None:
@@ -160,8 +168,8 @@ def reference() -> str:
     lines = [
         "# `gopherwood`: verbs and flags",
         "",
-        "Generated from the parser; a test compares the two. Exit codes: 0 done, 99 nothing to do, 1 failed (a retry may",
-        "help), 2 bad usage or configuration, 3 integrity (stop and page).",
+        "Generated from the parser; a test compares the two. Exit codes: 0 done, 99 nothing to do, 1 failed (a retry",
+        "may help), 2 bad usage or configuration, 3 integrity (stop and page).",
         "",
         "Every verb also takes the flags of the last section, before its name or after it.",
     ]

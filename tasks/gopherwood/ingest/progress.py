@@ -111,7 +111,7 @@ class Lines:
     def show(self, snapshot: Snapshot) -> None:
         """Log what is new."""
         for row in snapshot.refused:
-            log.warning(row.state.value, extra={"module": str(row.mv), "reason": row.reason, "detail": row.detail})
+            log.warning(row.state.value, extra={"mv": str(row.mv), "reason": row.reason, "detail": row.detail})
         now = self._clock()
         if snapshot.counts == self._told or (self._told and snapshot.left and now - self._told_at < EVERY):
             return

@@ -36,7 +36,7 @@ def work(settings: Settings, number: int, parent: int, stop: threading.Event) ->
         Client(settings) as client,
     ):
         upstream = Upstream.from_settings(settings, client)
-        while not stop.is_set() and os.getppid() == parent:
+        while not stop.is_set() and not validator.result.proofs and os.getppid() == parent:
             fetched = fetch.run(settings, limit=size, worker=number, stop=stop, catalog=catalog, upstream=upstream)
             worked = fetched.staged + fetched.gone + fetched.rejected + fetched.failed > 0
             worked |= validator.batch(size, stop) > 0
@@ -47,7 +47,7 @@ def work(settings: Settings, number: int, parent: int, stop: threading.Event) ->
                 publisher.write_lists()
                 stop.wait(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
-        contradicted = validator.result.integrity + publisher.result.conflicts
+        contradicted = validator.result.integrity + validator.result.proofs + publisher.result.conflicts
         return EXIT_INTEGRITY if contradicted else EXIT_DONE
 
 

@@ -23,7 +23,7 @@ from typing import Self
 from gopherwood import errors, info
 from gopherwood.catalog import Catalog, Event, Job, Outcome
 from gopherwood.config import Settings
-from gopherwood.errors import GopherwoodError, IntegrityError
+from gopherwood.errors import ChecksumMismatchError, GopherwoodError, IntegrityError, ProofError
 from gopherwood.objects import MissingError, open_objects
 from gopherwood.staging import Staging
 from gopherwood.states import State
@@ -50,12 +50,14 @@ class Result:
     """Somebody else had taken them over."""
     integrity: int = 0
     """Of those rejected: content that contradicts the checksum database."""
+    proofs: int = 0
+    """The checksum database contradicts itself: they stay staged until a person has looked at it."""
     reasons: Counter[str] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> int:
         """3 for an integrity failure, 1 when something waits, 99 when there was nothing to check."""
-        if self.integrity:
+        if self.integrity or self.proofs:
             return errors.EXIT_INTEGRITY
         if self.waiting:
             return errors.EXIT_FAILED
@@ -65,13 +67,13 @@ class Result:
 def run(settings: Settings, *, limit: int | None = None, stop: threading.Event | None = None) -> Result:
     """Check staged versions, at most `limit`, until there are none or `stop` is set.
 
-    Raises ProofError when the checksum database contradicts itself, StorageError when ours fails.
+    A checksum database that contradicts itself ends the run too. Raises StorageError when ours fails.
     """
     stop = stop or threading.Event()
     with Validator.open(settings) as validator:
         while not stop.is_set():
             left = settings.batch if limit is None else min(settings.batch, limit - validator.result.checked)
-            if left <= 0 or not validator.batch(left, stop):
+            if left <= 0 or not validator.batch(left, stop) or validator.result.proofs:
                 break
         return validator.result
 
@@ -157,9 +159,11 @@ class Validator:
         if error is None:
             return self._accept(job, subject)
         if isinstance(error, IntegrityError):
+            # A log that contradicts itself says nothing about this version: it stays staged.
+            state = job.state if isinstance(error, ProofError) else State.REJECTED
             event = Event("integrity", str(job.mv), {"reason": error.reason, "detail": str(error)})
-            log.error("integrity", extra={"module": str(job.mv), "reason": error.reason, "detail": str(error)})
-            return self._refuse(job, subject, error, events=(event,), keep_staged=True)
+            log.error("integrity", extra={"mv": str(job.mv), "reason": error.reason, "detail": str(error)})
+            return self._refuse(job, subject, error, state=state, events=(event,), keep_staged=True)
         if error.retry:
             wait = getattr(error, "retry_after", None)
             retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
@@ -226,8 +230,9 @@ class Validator:
         result.rejected += outcome.state is State.REJECTED
         result.requeued += outcome.state is State.QUEUED
         result.waiting += outcome.state is outcome.job.state
-        result.integrity += any(event.kind == "integrity" for event in outcome.events)
+        result.integrity += outcome.reason == ChecksumMismatchError.reason
+        result.proofs += outcome.reason == ProofError.reason
         if outcome.reason:
             result.reasons[outcome.reason] += 1
-            what = {"module": str(outcome.job.mv), "reason": outcome.reason, "detail": outcome.detail}
+            what = {"mv": str(outcome.job.mv), "reason": outcome.reason, "detail": outcome.detail}
             log.warning(outcome.state.value, extra=what)

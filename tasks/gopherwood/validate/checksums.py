@@ -6,21 +6,17 @@ mismatch is an integrity failure; a database that does not know the version at a
 what we would serve.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from gopherwood import module, toolchain
+from gopherwood import toolchain
 from gopherwood.catalog import Catalog, Evidence
 from gopherwood.config import Settings
 from gopherwood.errors import ChecksumMismatchError, GopherwoodError, NotFoundError, UnverifiableError
 from gopherwood.objects import Objects
+from gopherwood.sumdb import Record, SumDB, parse_gosumdb
 from gopherwood.upstream import Upstream
 from gopherwood.validate.rules import Subject
-
-if TYPE_CHECKING:
-    from gopherwood.sumdb import Record, SumDB
 
 RULE = "checksum-database"
 
@@ -28,26 +24,23 @@ RULE = "checksum-database"
 class Checksums:
     """Compares hashes with the checksum database that the settings, or the user's Go configuration, name."""
 
-    def __init__(self, database: SumDB | None, exempt: str = "") -> None:
+    def __init__(self, database: SumDB | None) -> None:
         self._database = database
-        self._exempt = exempt
 
     @classmethod
     def open(cls, settings: Settings, upstream: Upstream, catalog: Catalog, store: Objects) -> Self:
         """Open the database that is configured; none, when that says `off`. Raises ConfigError for one that is none."""
         configured = settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"]
-        if configured == "off":
+        if parse_gosumdb(configured) is None:
             return cls(None)
-        from gopherwood.sumdb import SumDB
-
-        exempt = toolchain.go_env("GONOSUMDB", "GOPRIVATE")
-        database = SumDB.open(configured, upstream.get_sumdb, catalog, store)
-        return cls(database, exempt["GONOSUMDB"] or exempt["GOPRIVATE"])
+        skip = toolchain.go_env("GONOSUMDB")["GONOSUMDB"]  # `go env` fills it from GOPRIVATE
+        database = SumDB.open(configured, upstream.get_sumdb, catalog, store, client=upstream.client, skip=skip)
+        return cls(database)
 
     def check(self, subjects: Sequence[Subject]) -> None:
         """Add a row of evidence to each subject, and the error when its hashes are not the database's.
 
-        Raises ProofError when the database contradicts itself.
+        The error may also be that the database could not be asked (UpstreamError) or contradicts itself (ProofError).
         """
         asked: list[Subject] = []
         for subject in subjects:
@@ -57,29 +50,28 @@ class Checksums:
                 asked.append(subject)
         if asked and self._database:
             answers = self._database.lookup_many([subject.mv for subject in asked])
-            for subject, answer in zip(asked, answers, strict=True):
-                self._compare(subject, answer)
+            for subject in asked:
+                _compare(subject, answers[subject.mv])
 
     def _why_not(self, subject: Subject) -> str:
         if self._database is None:
             return "GOSUMDB=off"
-        if self._exempt and module.match_prefix_patterns(self._exempt, subject.mv.path):
-            return f"GONOSUMDB={self._exempt}"
-        return ""
+        return "" if self._database.covers(subject.mv) else "GONOSUMDB names it"
 
-    def _compare(self, subject: Subject, answer: Record | GopherwoodError) -> None:
-        assert subject.zip is not None
-        if isinstance(answer, NotFoundError):
-            subject.error = UnverifiableError(f"the checksum database does not know it: {answer}")
-        elif isinstance(answer, GopherwoodError):
-            subject.error = answer
-        else:
-            subject.error = _difference("zip", subject.zip.h1, answer.h1) or _difference(
-                "go.mod", subject.go_mod_h1, answer.go_mod_h1
-            )
-        ok = subject.error is None
-        detail = str(subject.error) if isinstance(answer, GopherwoodError) or not ok else f"record {answer.id}"
-        subject.evidence.append(Evidence(RULE, ok, detail))
+
+def _compare(subject: Subject, answer: Record | GopherwoodError) -> None:
+    assert subject.zip is not None
+    if isinstance(answer, NotFoundError):
+        subject.error = UnverifiableError(f"the checksum database does not know it: {answer}")
+    elif isinstance(answer, GopherwoodError):
+        subject.error = answer
+    else:
+        zip_differs = _difference("zip", subject.zip.h1, answer.h1)
+        subject.error = zip_differs or _difference("go.mod", subject.go_mod_h1, answer.go_mod_h1)
+        if subject.error is None:
+            subject.evidence.append(Evidence(RULE, True, f"record {answer.id}"))
+            return
+    subject.evidence.append(Evidence(RULE, False, str(subject.error)))
 
 
 def _difference(what: str, ours: str, theirs: str) -> ChecksumMismatchError | None:
