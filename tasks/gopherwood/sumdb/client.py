@@ -1,0 +1,249 @@
+"""The client of a checksum database: verified lookups, in batches.
+
+A batch is one pass: all lookups at once, then the newest of the heads they came with is trusted, then all records are
+proved in it with one reading of tiles, then tiles and records are made durable. See the package's docstring for what is
+checked and what is kept.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
+
+from gopherwood import module, store, tlog
+from gopherwood.config import Settings
+from gopherwood.errors import ConfigError, ContentError, GopherwoodError, NotFoundError, ProofError, UpstreamError
+from gopherwood.http import Client
+from gopherwood.module import ModuleVersion
+from gopherwood.note import MalformedNoteError
+from gopherwood.objects import MissingError, Objects
+from gopherwood.sumdb.heads import Head, Heads, HeadStore, open_head
+from gopherwood.sumdb.setting import Database, parse_gosumdb
+from gopherwood.sumdb.tiles import Fetch, Tiles
+from gopherwood.tlog import HashReader, Tree
+
+MAX_REPLY: Final = 4 << 20
+"""Bytes of one reply that are read; a tile has 8 KiB, a lookup less than 1."""
+BATCH: Final = 256
+"""Lookups of one pass."""
+WORKERS: Final = 16
+"""Requests at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the database says of a module version: its number in the log, its text, and the two hashes in it."""
+
+    id: int
+    text: str
+    h1: str
+    go_mod_h1: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A lookup's answer, parsed, not yet believed."""
+
+    mv: ModuleVersion
+    number: int
+    text: bytes
+    head: Head
+
+
+Result: TypeAlias = Record | GopherwoodError
+
+
+class SumDB:
+    """A checksum database, verified and mirrored. Any number of processes may share its catalog and store."""
+
+    def __init__(
+        self,
+        database: Database,
+        fetch: Fetch,
+        kept: HeadStore,
+        objects: Objects,
+        *,
+        skip: str = "",
+        workers: int = WORKERS,
+    ) -> None:
+        self.database = database
+        self._fetch = fetch
+        self._objects = objects
+        self._heads = Heads(database, kept, objects)
+        self._skip = skip
+        self._workers = workers
+
+    @classmethod
+    def open(
+        cls,
+        gosumdb: str,
+        proxied: Callable[[str, str], bytes],
+        kept: HeadStore,
+        objects: Objects,
+        *,
+        client: Client | None = None,
+        skip: str = "",
+    ) -> Self:
+        """Open the database that a GOSUMDB setting names, asked through `proxied(name, subpath)` unless it has a URL.
+
+        `skip` holds the patterns of GONOSUMDB. Raises ConfigError for a malformed setting, and for `off`.
+        """
+        database = parse_gosumdb(gosumdb)
+        if database is None:
+            raise ConfigError("there is no checksum database to open: GOSUMDB=off")
+        name, url = database.name, database.url
+        if not url:
+            return cls(database, lambda subpath: proxied(name, subpath), kept, objects, skip=skip)
+        asking = client or Client(Settings())
+        return cls(
+            database, lambda subpath: asking.get(f"{url}/{subpath}", limit=MAX_REPLY).body, kept, objects, skip=skip
+        )
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self.database.name
+
+    def covers(self, mv: ModuleVersion) -> bool:
+        """Report whether the database may be asked about this module: GONOSUMDB does not name it."""
+        return not module.match_prefix_patterns(self._skip, mv.path)
+
+    def lookup(self, mv: ModuleVersion) -> Record:
+        """Return the verified record of one module version; see `lookup_many` for the errors, which are raised here."""
+        result = self.lookup_many([mv])[mv]
+        if isinstance(result, GopherwoodError):
+            raise result
+        return result
+
+    def lookup_many(self, mvs: Iterable[ModuleVersion]) -> dict[ModuleVersion, Result]:
+        """Look up and verify module versions; the answers are in the order of the questions.
+
+        An answer may be a NotFoundError (the database does not know it, or must not be asked), a ProofError (forged,
+        forked), or an UpstreamError (it could not be asked, or withholds what verification needs: try later). Errors
+        of our own store and catalog, and StoppedError, are raised.
+        """
+        wanted = list(dict.fromkeys(mvs))
+        results: dict[ModuleVersion, Result] = {}
+        with ThreadPoolExecutor(self._workers, "sumdb") as pool:
+            for at in range(0, len(wanted), BATCH):
+                results |= self._pass(wanted[at : at + BATCH], pool)
+        return {mv: results[mv] for mv in wanted}
+
+    def refresh(self) -> Tree:
+        """Ask for the newest tree head and trust it; return the newest one trusted.
+
+        Raises ProofError and UpstreamError.
+        """
+        with ThreadPoolExecutor(self._workers, "sumdb") as pool:
+            self._heads.merge(self._open_head(self._fetch("latest")), self._tiles(pool))
+        return self._heads.newest().tree
+
+    def _tiles(self, pool: Executor) -> Tiles:
+        return Tiles(self.name, self._fetch, self._objects, pool)
+
+    # --- one pass
+
+    def _pass(self, mvs: Sequence[ModuleVersion], pool: Executor) -> dict[ModuleVersion, Result]:
+        results: dict[ModuleVersion, Result] = {}
+        answers: list[_Answer] = []
+        for mv, found in zip(mvs, pool.map(self._find, mvs), strict=True):
+            if isinstance(found, _Answer):
+                answers.append(found)
+            else:
+                results[mv] = found
+        if answers:
+            tiles = self._tiles(pool)
+            wrong = self._trust({answer.head.tree: answer.head for answer in answers}, tiles)
+            results |= {answer.mv: wrong[answer.head.tree] for answer in answers if answer.head.tree in wrong}
+            proved = self._prove([answer for answer in answers if answer.head.tree not in wrong], tiles)
+            self._mirror([answer for answer in answers if isinstance(proved.get(answer.mv), Record)], tiles)
+            results |= proved
+        return results
+
+    def _find(self, mv: ModuleVersion) -> Result | _Answer:
+        """Return what is mirrored, which was verified when it was stored; else ask."""
+        if not self.covers(mv):
+            return NotFoundError(f"{mv.path} is not to be looked up in {self.name} (GONOSUMDB)")
+        try:
+            number, text, _ = tlog.parse_record(self._objects.read(store.lookup_key(self.name, mv)))
+            return self._record(mv, number, text)
+        except MissingError:
+            pass
+        except ContentError as error:
+            return error
+        try:
+            return self._ask(mv)
+        except (UpstreamError, ProofError) as error:
+            return error
+
+    def _ask(self, mv: ModuleVersion) -> _Answer:
+        data = self._fetch(f"lookup/{module.escape_path(mv.path)}@{module.escape_version(mv.version)}")
+        try:
+            number, text, signed = tlog.parse_record(data)
+        except ProofError as error:  # damage on the way, as below
+            raise UpstreamError(f"{self.name}: {mv}: {error}") from None
+        head = self._open_head(signed)
+        if not 0 <= number < head.tree.n:
+            raise UpstreamError(f"{self.name}: {mv}: record {number} is not covered by its tree of {head.tree.n}")
+        return _Answer(mv, number, text, head)
+
+    def _open_head(self, signed: bytes) -> Head:
+        try:
+            return open_head(self.database, signed)
+        except MalformedNoteError as error:  # damage on the way, not an attack: nothing was believed
+            raise UpstreamError(f"{self.name}: {error}") from None
+
+    def _trust(self, heads: dict[Tree, Head], tiles: Tiles) -> dict[Tree, GopherwoodError]:
+        """Check all heads of a pass, the newest first; return those that are wrong."""
+        wrong: dict[Tree, GopherwoodError] = {}
+        for tree in sorted(heads, reverse=True):
+            try:
+                self._heads.merge(heads[tree], tiles)
+            except (ProofError, UpstreamError) as error:
+                wrong[tree] = error
+        return wrong
+
+    def _prove(self, answers: Sequence[_Answer], tiles: Tiles) -> dict[ModuleVersion, Result]:
+        """Check that each record is in the newest trusted tree, under the number that it came with."""
+        reader = tlog.tile_hash_reader(self._heads.newest().tree, tiles)
+        try:
+            hashes = reader([tlog.stored_hash_index(0, answer.number) for answer in answers])
+        except (ProofError, UpstreamError):  # one bad tile must not be held against all
+            return {answer.mv: self._prove_one(answer, reader) for answer in answers}
+        return {answer.mv: self._compare(answer, value) for answer, value in zip(answers, hashes, strict=True)}
+
+    def _prove_one(self, answer: _Answer, reader: HashReader) -> Result:
+        try:
+            return self._compare(answer, reader([tlog.stored_hash_index(0, answer.number)])[0])
+        except (ProofError, UpstreamError) as error:
+            return error
+
+    def _compare(self, answer: _Answer, value: tlog.Hash) -> Result:
+        if tlog.record_hash(answer.text) != value:
+            return ProofError(
+                f"{self.name}: {answer.mv}: the record shown is not the one its log holds as number {answer.number}",
+                hint=f"it showed:\n{answer.text.decode()}",
+            )
+        return self._record(answer.mv, answer.number, answer.text)
+
+    def _record(self, mv: ModuleVersion, number: int, text: bytes) -> Result:
+        """Read the two hashes out of a record; a ProofError when it is another module's."""
+        lines = text.decode().splitlines()
+        found = [
+            [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+            for prefix in (f"{mv.path} {mv.version} ", f"{mv.path} {mv.version}/go.mod ")
+        ]
+        if not all(found):
+            said = f"{self.name}: record {number} was given for {mv}, and does not speak of it"
+            return ProofError(said, hint=text.decode())
+        return Record(number, text.decode(), found[0][0], found[1][0])
+
+    def _mirror(self, answers: Sequence[_Answer], tiles: Tiles) -> None:
+        """Keep what was proved: the tiles first, so that a record that can be read can be proved."""
+        tiles.flush()
+        self._objects.create_many(
+            [
+                (store.lookup_key(self.name, answer.mv), tlog.format_record(answer.number, answer.text))
+                for answer in answers
+            ]
+        )

@@ -1,0 +1,124 @@
+"""The tree heads of one database that we trust: a chain that only grows.
+
+The newest head is in the catalog. Each step of the chain is also an object of the store that is created only once,
+`sumdb/<name>/after/<n>`: of two workers that advance from the same head one wins, and the other has to prove its own
+head against the winner's. So no two heads of the chain are ever unproved against each other, and the tiles for each
+step are there (see the package's docstring).
+"""
+
+from typing import Protocol
+
+from gopherwood import note, store, tlog
+from gopherwood.errors import ImmutabilityError, ProofError, UpstreamError
+from gopherwood.objects import Objects
+from gopherwood.sumdb.setting import Database
+from gopherwood.sumdb.tiles import Tiles
+from gopherwood.tlog import EMPTY_HASH, Tree
+
+
+class HeadStore(Protocol):
+    """The part of the catalog that keeps tree heads."""
+
+    def tree_head(self, name: str) -> bytes | None:
+        """Give the signed note of the newest trusted head."""
+
+    def set_tree_head(self, name: str, size: int, note: bytes) -> bool:
+        """Keep a head, unless the one kept is newer."""
+
+
+class Head:
+    """A tree head with the signed note that says it."""
+
+    __slots__ = ("signed", "tree")
+
+    def __init__(self, tree: Tree, signed: bytes) -> None:
+        self.tree = tree
+        self.signed = signed
+
+
+def open_head(database: Database, signed: bytes) -> Head:
+    """Check the signature of a tree head.
+
+    Raises ProofError when it is not the database's, its subclass MalformedNoteError when it is no signed note.
+    """
+    text = note.open(signed, [database.verifier]).text
+    return Head(tlog.parse_tree(text.encode()), signed)
+
+
+class Heads:
+    """The chain of trusted heads of one database."""
+
+    def __init__(self, database: Database, kept: HeadStore, objects: Objects) -> None:
+        self._database = database
+        self._kept = kept
+        self._objects = objects
+
+    def newest(self) -> Head:
+        """Return the newest trusted head; the empty tree, unsigned, when there is none yet."""
+        signed = self._kept.tree_head(self._database.name)
+        return Head(Tree(0, EMPTY_HASH), b"") if signed is None else open_head(self._database, signed)
+
+    def merge(self, head: Head, tiles: Tiles) -> None:
+        """Check a head against the newest trusted one, and trust it if it is newer.
+
+        A newer head is trusted only when the tiles that show it are durable; for an older one they are left to the
+        caller's `flush`. Raises ProofError when one head does not follow from the other.
+        """
+        while True:
+            newest = self.newest()
+            older, newer = (newest, head) if newest.tree.n < head.tree.n else (head, newest)
+            try:
+                self._check(older, newer, tiles)
+            except ProofError:
+                tiles.discard()
+                raise
+            if newer is newest:
+                return
+            tiles.flush()
+            winner = self._follow(newest, head)
+            self._kept.set_tree_head(self._database.name, winner.tree.n, winner.signed)
+
+    def _follow(self, newest: Head, head: Head) -> Head:
+        """Make the head the next of the chain; return what is next indeed."""
+        key = store.tile_key(self._database.name, f"after/{newest.tree.n}")
+        try:
+            self._objects.create(key, head.signed)
+        except ImmutabilityError:
+            return open_head(self._database, self._objects.read(key))
+        return head
+
+    def _check(self, older: Head, newer: Head, tiles: Tiles) -> None:
+        """Check that the older tree is the beginning of the newer one."""
+        if older.tree == newer.tree:
+            return
+        if older.tree.n == newer.tree.n:
+            raise self._contradiction(older, newer, "")
+        reader = tlog.tile_hash_reader(newer.tree, tiles)
+        if older.tree.n == 0:  # the first head ever: check its right edge, and have its tiles
+            reader([tlog.stored_hash_index(0, newer.tree.n - 1)])
+            return
+        try:
+            within = tlog.tree_hash(older.tree.n, reader)
+        except ProofError as error:
+            raise self._contradiction(older, newer, self._proof(older, newer, tiles)) from error
+        if within != older.tree.hash:
+            raise self._contradiction(older, newer, self._proof(older, newer, tiles))
+
+    def _proof(self, older: Head, newer: Head, tiles: Tiles) -> str:
+        """Ask the database alone, without our own tiles, to show that its newer tree begins otherwise."""
+        reader = tlog.tile_hash_reader(newer.tree, tiles.unmirrored())
+        try:
+            within = tlog.tree_hash(older.tree.n, reader)
+            proof = tlog.prove_tree(newer.tree.n, older.tree.n, reader)
+        except (ProofError, UpstreamError) as error:
+            return f"Its tiles do not support the newer tree either: {error}"
+        shown = [tlog.format_hash(value) for value in (within, *proof)]
+        return "\n".join([f"The first {older.tree.n} records of the newer tree have this hash, and its proof:", *shown])
+
+    def _contradiction(self, older: Head, newer: Head, proof: str) -> ProofError:
+        """Make the error, with all that shows the misbehaviour to others."""
+        name = self._database.name
+        return ProofError(
+            f"{name}: its trees of {older.tree.n} and {newer.tree.n} records contradict each other",
+            hint=f"{name} signed\n\n{older.signed.decode()}\nand\n\n{newer.signed.decode()}\n{proof}".rstrip(),
+        )
