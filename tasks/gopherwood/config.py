@@ -75,13 +75,16 @@ class Settings:
         return cls(**values)
 
 
-def _convert(name: str, text: str, kind: type) -> object:
+def _convert(name: str, text: str, kind: type) -> Path | str | int | float:
     if issubclass(kind, Path):
         return Path(text)
+    if issubclass(kind, str):
+        return text
+    number: type[int] | type[float] = int if issubclass(kind, int) else float
     try:
-        value = kind(text)
+        value = number(text)
     except ValueError:
         raise ConfigError(f"{name}={text!r} is not a number", hint=f"set {name} to a number, or unset it") from None
-    if kind in (int, float) and value <= 0:
+    if value <= 0:
         raise ConfigError(f"{name}={text!r} must be positive")
     return value
