@@ -261,12 +261,16 @@ def sync_paths(paths: Sequence[Path]) -> None:
 def _sync(paths: Sequence[Path]) -> None:
     # Few are not worth threads; and one after the other they are the order that the crash sweep counts on.
     if len(paths) <= SYNC_THREADS:
-        for path in paths:
-            _fsync(path)
+        _fsync_each(paths)
         return
     with ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="fsync") as pool:
-        for _ in pool.map(_fsync, paths):
+        for _ in pool.map(_fsync_each, [paths[start::SYNC_THREADS] for start in range(SYNC_THREADS)]):
             pass
+
+
+def _fsync_each(paths: Iterable[Path]) -> None:
+    for path in paths:
+        _fsync(path)
 
 
 def _fsync(path: Path) -> None:

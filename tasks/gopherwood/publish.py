@@ -102,16 +102,14 @@ class Candidate:
     """One version on its way into the store."""
 
     job: Job
+    keys: dict[str, str]
+    """The key of each file, by suffix."""
     files: dict[str, Path]
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts that are corrected by what the store already has."""
     conflicts: list[str] = field(default_factory=list)
     """Keys under which the store has other bytes."""
     already: bool = False
-
-    def key(self, suffix: str) -> str:
-        """Return the key of one of its files."""
-        return store.key(self.job.mv, suffix)
 
 
 class Publisher:
@@ -197,43 +195,42 @@ class Publisher:
     def _candidate(self, job: Job, outcomes: list[Outcome]) -> Candidate | None:
         """Return a job's files as they were validated; None, and its outcome, when they are not there any more."""
         try:
-            for suffix in store.SUFFIXES:
-                check_storable(store.key(job.mv, suffix))
-            candidate = Candidate(job, self._staging.files(job.token) if job.token else {})
+            keys = {suffix: store.key(job.mv, suffix) for suffix in store.SUFFIXES}
+            check_storable(max(keys.values(), key=len))
+            candidate = Candidate(job, keys, self._staging.files(job.token) if job.token else {})
             verify(job, candidate.files)
         except UnstorableError as error:
             outcomes.append(Outcome(job=job, state=error.state, reason=error.reason, detail=str(error)))
         except (StorageError, ContentError) as error:
-            return self._published_before(job, error, outcomes)
+            return self._published_before(job, keys, error, outcomes)
         else:
             return candidate
         return None
 
-    def _published_before(self, job: Job, error: Exception, outcomes: list[Outcome]) -> Candidate | None:
+    def _published_before(
+        self, job: Job, keys: dict[str, str], error: Exception, outcomes: list[Outcome]
+    ) -> Candidate | None:
         """Return the store's own files when they are all there and as validated; else the version is fetched again."""
         with tempfile.TemporaryDirectory(prefix="gopherwood-publish-") as scratch:
             try:
-                files = {
-                    suffix: self._objects.fetch_to(store.key(job.mv, suffix), Path(scratch))
-                    for suffix in store.SUFFIXES
-                }
+                files = {suffix: self._objects.fetch_to(key, Path(scratch)) for suffix, key in keys.items()}
                 verify(job, files)
             except (MissingError, ContentError):
                 log.warning("not staged", extra={"module_version": str(job.mv), "detail": str(error)})
                 outcomes.append(Outcome(job=job, state=State.FAILED, reason=NOT_STAGED, detail=str(error)))
                 return None
-        return Candidate(job, {}, already=True)
+        return Candidate(job, keys, {}, already=True)
 
     def _create(self, candidates: Sequence[Candidate], suffixes: Sequence[str]) -> None:
         """Create files of many versions, durably; note what was there before, and what was there with other bytes."""
         items = [(each, suffix) for each in candidates for suffix in suffixes if suffix in each.files]
         try:
-            created = self._objects.create_many([(each.key(suffix), each.files[suffix]) for each, suffix in items])
+            created = self._objects.create_many([(each.keys[suffix], each.files[suffix]) for each, suffix in items])
             conflicts: set[str] = set()
         except ImmutabilityError as error:
             created, conflicts = error.created, set(error.keys)
         for (each, suffix), is_new in zip(items, created, strict=True):
-            if each.key(suffix) in conflicts:
+            if each.keys[suffix] in conflicts:
                 each.conflicts.append(suffix)
             elif suffix == store.MARK and not is_new:
                 each.already = True
@@ -246,7 +243,7 @@ class Publisher:
         """
         for each in (each for each in candidates if each.conflicts == [".zip"]):
             with tempfile.TemporaryDirectory(prefix="gopherwood-publish-") as scratch:
-                found = self._objects.fetch_to(each.key(".zip"), Path(scratch))
+                found = self._objects.fetch_to(each.keys[".zip"], Path(scratch))
                 if dirhash.hash_zip(found) == each.job.facts["h1"]:
                     each.facts = {"zip_size": found.stat().st_size, "zip_sha256": sha256(found)}
                     each.conflicts = []
@@ -255,7 +252,7 @@ class Publisher:
         if not each.conflicts:
             passed = Evidence(RULE, True, "complete in the store before" if each.already else "")
             return Outcome(job=each.job, state=State.PUBLISHED, facts=each.facts, evidence=[passed])
-        keys = ", ".join(each.key(suffix) for suffix in each.conflicts)
+        keys = ", ".join(each.keys[suffix] for suffix in each.conflicts)
         detail = f"{self._objects.url} holds other bytes: {keys}"
         payload = {"keys": keys, "store": self._objects.url, "h1": each.job.facts.get("h1"), "staged": each.job.token}
         log.error("conflict", extra={"module_version": str(each.job.mv), **payload})

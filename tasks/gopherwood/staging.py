@@ -9,6 +9,7 @@ sizes noted at `commit`) and costs another fetch, never a verdict. On the file s
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import tempfile
@@ -100,7 +101,7 @@ class Staging:
         """Remove what is staged under these tokens; unknown ones are fine."""
         for token in tokens:
             folder = self._folder(token)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             if self._local is None:
                 for key in list(self.objects.keys(f"{token}/")):
                     self.objects.delete(key)
@@ -180,6 +181,14 @@ class Staging:
         if not found:
             raise MissingError(f"nothing is staged under {token}")
         return found
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of files; one that is gone, or goes meanwhile, is fine."""
+    with suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208 - lighter than shutil.rmtree, and this is done for every version
+            os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        folder.rmdir()
 
 
 def _key(token: str, suffix: str) -> str:

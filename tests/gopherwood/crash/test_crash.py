@@ -132,6 +132,7 @@ def violations(calls: list[strace.Call], home: Path) -> list[str]:
     wrong: list[str] = []
     synced: set[str] = set()
     unsynced_folders: set[str] = set()
+    linked: set[Path] = set()
     for call in calls:
         if call.name in ("fsync", "fdatasync"):
             synced.add(call.paths[0])
@@ -140,8 +141,10 @@ def violations(calls: list[strace.Call], home: Path) -> list[str]:
             source, target = call.paths[0], Path(call.paths[-1])
             if source not in synced:
                 wrong.append(f"{target} exists before its bytes are durable")
-            if target.suffix == ".info" and str(target.parent) in unsynced_folders:
+            content = {target.with_suffix(suffix) for suffix in store.CONTENT}
+            if target.suffix == ".info" and (str(target.parent) in unsynced_folders or not content <= linked):
                 wrong.append(f"{target} exists before the names of its content are durable")
+            linked.add(target)
             unsynced_folders.add(str(target.parent))
         elif call.name == "pwrite64" and call.paths[0].endswith("catalog.db-wal") and unsynced_folders:
             wrong.append(f"the catalog is written before the names in {sorted(unsynced_folders)} are durable")
