@@ -3,7 +3,7 @@
 Every hour, for the hour that has passed: the entries of the module index in exactly that interval, and what people
 asked serving for in vain. Once a day, after midnight UTC: new versions of the modules we hold.
 
-**Catch-up.** Hours that were missed are made up for, from `GOPHERWOOD_DISCOVER_SINCE` on (a date and time in ISO form).
+**Catch-up.** Hours that were missed are made up for, from `GOPHERWOOD_DISCOVER_SINCE` on (ISO 8601).
 For anything older: Trigger -> Backfill, with the range wanted. An interval may be run as often as you like; a version
 that is known stays as it is.
 
@@ -18,16 +18,16 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronDataIntervalTimetable, timezone
 
 from gopherwood_airflow.assets import QUEUE
-from gopherwood_airflow.defaults import START, default_args
+from gopherwood_airflow.defaults import default_args
 from gopherwood_airflow.pods import SMALL, TaskPod
 
-SINCE = os.environ.get("GOPHERWOOD_DISCOVER_SINCE")
+SINCE = os.environ.get("GOPHERWOOD_DISCOVER_SINCE", "2026-01-01T00:00:00Z")
 
 with DAG(
     dag_id="discover",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("@hourly", timezone="UTC"),
-    start_date=timezone.parse(SINCE) if SINCE else START,
+    start_date=timezone.parse(SINCE),
     catchup=True,
     max_active_runs=3,
     dagrun_timeout=timedelta(hours=2),

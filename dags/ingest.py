@@ -1,10 +1,11 @@
 """Bring what is on the queue into the store: fetch, validate, publish.
 
-Runs when `discover` has put something on the queue, and by hand: name modules to include (`MODULE@VERSION`,
-`MODULE@latest`, `MODULE@all`), and tick `closure` to include everything they need to be built.
+Runs when `discover` has put something on the queue, every hour for what is to be tried again, and by hand: name modules
+to include (`MODULE@VERSION`, `MODULE@latest`, `MODULE@all`), and tick `closure` to include all they need to be built.
 
 **How much at once.** `plan` looks at the queue and says how many workers `fetch` is worth, at most `max_workers`. They
-lease their work, so that two runs at a time share the queue and never do the same thing twice.
+lease their work, so that two runs at a time share the queue and never do the same thing twice. What one worker could
+not fetch does not hold back the others' catch: it is validated and published, and `all_fetched` turns the run red.
 
 **When it is red.** The log of the red task has the reason. Exit code 1: an upstream or our storage failed; the task was
 tried four times, clear it when the cause is gone, and only what is still open is done again. Exit code 3 is
@@ -14,10 +15,11 @@ clear the task before a person has looked at the evidence (`gopherwood status`).
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
 from gopherwood_airflow.assets import QUEUE, STORE
-from gopherwood_airflow.defaults import START, default_args
+from gopherwood_airflow.defaults import default_args
 from gopherwood_airflow.node_pools import PREEMPTIBLE
 from gopherwood_airflow.pods import SMALL, TaskPod
 
@@ -40,8 +42,7 @@ def fetch_arguments(worker: int) -> list[str]:
 with DAG(
     dag_id="ingest",
     doc_md=__doc__,
-    schedule=[QUEUE],
-    start_date=START,
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("30 * * * *", timezone="UTC"), assets=[QUEUE]),
     catchup=False,
     max_active_runs=2,
     dagrun_timeout=timedelta(hours=12),
@@ -57,18 +58,19 @@ with DAG(
         size=SMALL,
     )
     closure = TaskPod(
-        task_id="closure", only_if="{{ params.closure }}", arguments=["discover", "--source", "closure"], size=SMALL
+        task_id="closure",
+        only_if="{{ params.closure }}",
+        arguments=["discover", "--source", "closure"],
+        more_arguments="{{ params.modules | tojson }}",
     )
-    plan = TaskPod(
-        task_id="plan",
-        arguments=["plan", "--max-workers", "{{ params.max_workers }}", "--xcom"],
-        size=SMALL,
-        result=True,
-    )
+    planning = ["plan", "--max-workers", "{{ params.max_workers }}", "--xcom"]
+    plan = TaskPod(task_id="plan", arguments=planning, size=SMALL, result=True)
     fetch = TaskPod.partial(task_id="fetch", node_pool=PREEMPTIBLE, max_active_tis_per_dagrun=16).expand(
         arguments=plan.output.map(fetch_arguments)
     )
-    validate = TaskPod(task_id="validate", arguments=["validate"], node_pool=PREEMPTIBLE)
+    all_fetched = EmptyOperator(task_id="all_fetched")
+    validate = TaskPod(task_id="validate", arguments=["validate"], node_pool=PREEMPTIBLE, trigger_rule="all_done")
     publish = TaskPod(task_id="publish", arguments=["publish"], outlets=[STORE])
 
-    include >> closure >> plan >> fetch >> validate >> publish
+    include >> closure >> plan >> fetch >> [all_fetched, validate]
+    validate >> publish

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from gopherwood_airflow.defaults import START, default_args
+from gopherwood_airflow.defaults import default_args
 from gopherwood_airflow.node_pools import POOLS
 from gopherwood_airflow.pods import SMALL, TaskPod
 
@@ -19,7 +19,6 @@ with DAG(
     dag_id="smoke",
     doc_md=__doc__,
     schedule=None,
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=15),

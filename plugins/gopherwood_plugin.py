@@ -16,6 +16,4 @@ class GopherwoodPlugin(AirflowPlugin):
     """The entry in the navigation bar."""
 
     name = "gopherwood"
-    external_views: list[Any] = (
-        [{"name": "Modules", "href": SERVING_URL, "destination": "nav"}] if SERVING_URL else []
-    )
+    external_views: list[Any] = [{"name": "Modules", "href": SERVING_URL, "destination": "nav"}] if SERVING_URL else []

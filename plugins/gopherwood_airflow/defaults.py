@@ -1,15 +1,12 @@
 """What every DAG is given unless it says otherwise, and the closed list of tags."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 OWNER = "gopherwood"
 
 TAGS = frozenset({"pipeline", "by-hand", "scheduled"})
 """The only tags: `pipeline` moves module versions, `by-hand` can be run by a person, `scheduled` runs by itself."""
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-"""Start date of DAGs without data intervals. It is long past on purpose: a start date decides nothing for them."""
 
 
 def default_args(**changes: Any) -> dict[str, Any]:
