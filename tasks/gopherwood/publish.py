@@ -88,7 +88,6 @@ def run(
     """
     stop = stop or threading.Event()
     with Publisher.open(settings, owner=owner, catalog=catalog) as publisher:
-        publisher.write_lists()
         while not stop.is_set():
             left = settings.batch if limit is None else min(settings.batch, limit - publisher.leased)
             if left <= 0 or not publisher.batch(left):
@@ -149,6 +148,7 @@ class Publisher:
         seconds = self._settings.lease_seconds
         jobs = self._catalog.lease("publish", owner=self._owner, limit=size, seconds=seconds)
         if not jobs:
+            self.write_lists()  # of a publisher that died before it came to them
             return 0
         self.leased += len(jobs)
         outcomes: list[Outcome] = []
