@@ -171,15 +171,15 @@ def test_an_outage_ends_the_run(settings: Settings, queue: Catalog, proxy: GoPro
     assert queue.counts()[State.LEASED] == 0
 
 
-def test_a_full_disk_ends_the_run(settings: Settings, queue: Catalog, proxy: GoProxy) -> None:
+def test_no_staging_area_ends_the_run(settings: Settings, queue: Catalog, proxy: GoProxy) -> None:
     """An error of ours is raised, and all leases are given back uncounted."""
     want(queue, proxy, 20)
-    (settings.home / "staging").mkdir()
-    for number in range(256):
-        (settings.home / "staging" / f"{number:02x}").write_text("in the way")
+    (settings.home / "staging").write_text("in the way")
     with pytest.raises(StorageError):
-        fetch.run(settings)
-    assert queue.counts()[State.QUEUED] == 20
+        fetch.run(replace(settings, concurrency=1))
+    row = queue.state_of(ModuleVersion(M, "v1.0.0"))
+    assert row is not None
+    assert (queue.counts()[State.QUEUED], row.failures) == (20, 0)
 
 
 def test_stop_gives_back_what_is_unfinished(
