@@ -8,7 +8,8 @@ import pytest
 
 from fakes.goproxy import GoProxy, status
 from fakes.index import Index
-from gopherwood import discover
+from fakes.valid import make_valid
+from gopherwood import discover, publish
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import UsageError
@@ -235,3 +236,68 @@ def test_sources_are_recorded(settings: Settings) -> None:
         row = catalog.state_of(ModuleVersion("example.com/m", "v1.2.3"))
     assert row is not None
     assert row.source == "seed"
+
+
+# --- what building asks for
+
+
+@pytest.fixture
+def graph(proxy: GoProxy) -> GoProxy:
+    """Serve a module graph: a needs b v1.0.0 and c v1.0.0, c needs b v1.1.0 and d, which nobody has."""
+    go = "\n\ngo 1.16\n\nrequire "  # before 1.17: everything is read
+    proxy.add(
+        "example.com/a",
+        "v1.0.0",
+        {"go.mod": f"module example.com/a{go}(\n\texample.com/b v1.0.0\n\texample.com/c v1.0.0\n)\n"},
+    )
+    proxy.add("example.com/b", "v1.0.0")
+    proxy.add("example.com/b", "v1.1.0")
+    proxy.add(
+        "example.com/c",
+        "v1.0.0",
+        {"go.mod": f"module example.com/c{go}(\n\texample.com/b v1.1.0\n\texample.com/d v1.0.0\n)\n"},
+    )
+    return proxy
+
+
+@pytest.mark.usefixtures("graph")
+def test_the_closure_is_everything_a_build_asks_for(settings: Settings) -> None:
+    """Starting from a queued release, one run finds all of its graph, and says what cannot be had and who needs it."""
+    seed(settings, "example.com/a@v1.0.0")
+    result = discover.run(settings, "closure")
+    assert queued(settings) == {
+        "example.com/a@v1.0.0",
+        "example.com/b@v1.0.0",
+        "example.com/b@v1.1.0",
+        "example.com/c@v1.0.0",
+    }
+    assert [bad.what for bad in result.reports] == ["example.com/d@v1.0.0"]
+    assert "(needed by example.com/a@v1.0.0)" in result.reports[0].why
+
+
+@pytest.mark.usefixtures("graph")
+def test_the_closure_of_named_modules_is_about_those_alone(settings: Settings) -> None:
+    """Given modules, nothing else that is queued is looked at."""
+    seed(settings, "example.com/a@v1.0.0")
+    assert discover.run(settings, "closure", wanted=["example.com/b@v1.1.0"]).new == 1
+    assert queued(settings) == {"example.com/a@v1.0.0", "example.com/b@v1.1.0"}
+
+
+@pytest.mark.usefixtures("graph")
+def test_the_closure_is_bounded(settings: Settings) -> None:
+    """--max ends it, with a report that there is more."""
+    seed(settings, "example.com/a@v1.0.0")
+    result = discover.run(settings, "closure", limit=2)
+    assert len(queued(settings)) <= 3
+    assert result.reports[-1].what == "closure"
+
+
+def test_updates_are_the_new_versions_of_what_we_hold(settings: Settings, proxy: GoProxy, tmp_path: Path) -> None:
+    """Modules with a published version are asked for their lists; others, and versions we know, are left alone."""
+    make_valid(settings, [ModuleVersion("example.com/a", "v1.0.0")])
+    assert publish.run(settings).published == 1
+    seed(settings, "example.com/other@v1.0.0")
+    for version in ("v1.0.0", "v1.1.0"):
+        proxy.add("example.com/a", version)
+    assert (discover.run(settings, "updates").new, proxy.requests["example.com/other/@v/list"]) == (1, 0)
+    assert "example.com/a@v1.1.0" in queued(settings)

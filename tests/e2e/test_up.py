@@ -1,0 +1,257 @@
+"""`gopherwood up` as a newcomer gets it: one Airflow, a fake upstream and a fake index, and everything up to a kill -9.
+
+All tests of a running platform share one, for a start costs half a minute of two cores; the last ones end it.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.goproxy import GoProxy
+from fakes.index import Index
+from gopherwood.catalog import Catalog
+from gopherwood.config import Settings
+from gopherwood.module import ModuleVersion
+from gopherwood.up import airflow, children
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("airflow")]
+GOPHERWOOD = Path(sys.executable).with_name("gopherwood")
+HOURS = (
+    "2026-03-01T09:30:00Z",
+    "2026-03-01T10:00:00Z",
+    "2026-03-01T11:15:00Z",
+    "2026-03-01T12:59:59.5Z",
+    "2026-03-01T13:00:00Z",
+)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 180) -> Any:
+    """Wait till something holds, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+    return found
+
+
+@dataclass
+class Up:
+    """A `gopherwood up`, its surroundings, and what it has said."""
+
+    home: Path
+    upstream: GoProxy
+    index: Index
+    serving_port: int = field(default_factory=free_port)
+    airflow_port: int = field(default_factory=free_port)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings, as a user exports them."""
+        return os.environ | {
+            "GOPHERWOOD_HOME": str(self.home),
+            "GOPHERWOOD_UPSTREAM": self.upstream.url,
+            "GOPHERWOOD_INDEX": self.index.url,
+            "GOPHERWOOD_SUMDB": "off",
+            "GOPHERWOOD_SERVING_PORT": str(self.serving_port),
+            "GOPHERWOOD_AIRFLOW_PORT": str(self.airflow_port),
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """The same settings, for looking at what has happened."""
+        return Settings.from_env(self.env)
+
+    @property
+    def api(self) -> airflow.Api:
+        """Airflow's REST API, logged in."""
+        return airflow.Api(self.settings)
+
+    def start(self) -> None:
+        """Start it, and wait till it says how to use it."""
+        self.said.clear()
+        command = [GOPHERWOOD, "up", "--seed", str(self.home.parent / "seed.txt")]
+        self.process = subprocess.Popen(
+            command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        wait_for(lambda: self.says("Ctrl-C stops everything") or self.process.poll() is not None)
+        assert self.process.poll() is None, "".join(self.said)
+        self.sessions = sessions_below(self.process.pid)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.said.extend(self.process.stdout)
+
+    def says(self, text: str) -> bool:
+        """Say whether a text was printed by now."""
+        return text in "".join(self.said)
+
+    def get(self, path: str) -> str:
+        """Return what serving answers."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.serving_port}/{path}") as response:
+            return str(response.read().decode())
+
+    def state(self, path: str, version: str) -> str | None:
+        """Return the state of a version in the catalog."""
+        with Catalog.open(self.settings) as catalog:
+            row = catalog.state_of(ModuleVersion(path, version))
+            return str(row.state) if row else None
+
+    def leftovers(self) -> list[int]:
+        """List the processes of all its sessions, and its ports that are taken."""
+        alive = [pid for session in self.sessions for pid in children.members(session)]
+        return alive + [port for port in (self.serving_port, self.airflow_port) if is_listening(port)]
+
+
+def sessions_below(pid: int) -> set[int]:
+    """Return the sessions of a process and of those it has started."""
+    listed = subprocess.run(["ps", "-A", "-o", "ppid=,sess="], capture_output=True, text=True, check=True).stdout
+    return {pid} | {int(session) for parent, session in map(str.split, listed.splitlines()) if int(parent) == pid}
+
+
+def is_listening(port: int) -> bool:
+    """Say whether somebody answers on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Return a platform that has ingested its seed list."""
+    folder = tmp_path_factory.mktemp("up")
+    with GoProxy() as upstream, Index() as index:
+        upstream.add("example.com/good", "v1.0.0")
+        upstream.add("example.com/good", "v1.1.0")
+        upstream.add("example.com/bad", "v1.0.0", {"go.mod": "module example.com/other\n"})
+        upstream.add("example.com/later", "v0.1.0")
+        (folder / "seed.txt").write_text("example.com/good@v1.0.0\nexample.com/good@v1.1.0\nexample.com/bad@v1.0.0\n")
+        for number, at in enumerate(HOURS):
+            upstream.add(f"example.com/hour{number}", "v1.0.0")
+            index.add(f"example.com/hour{number}", "v1.0.0", at)
+        platform = Up(folder / "home", upstream, index)
+        platform.start()
+        yield platform
+        if platform.process.poll() is None:
+            platform.process.send_signal(signal.SIGINT)
+            platform.process.wait(30)
+
+
+def test_progress_says_what_became_of_each_version(up: Up) -> None:
+    """Each version of the seed list is named with its end, and a refused one with the reason."""
+    text = "".join(up.said)
+    assert re.search(r"published +example.com/good@v1.0.0", text)
+    assert re.search(r"rejected +example.com/bad@v1.0.0: \S+: .+", text)
+    assert "2 published, 1 rejected, 0 of 3 left" in text
+
+
+def test_it_says_how_to_go_on(up: Up) -> None:
+    """The addresses, the log-in, the GOPROXY line and an example are printed, and the first two work."""
+    text = "".join(up.said)
+    assert f"export GOPROXY=http://127.0.0.1:{up.serving_port},off" in text
+    assert f"log in as admin / {airflow.password(up.settings)}" in text
+    assert "go build" in text
+    assert up.get("example.com/good/@v/list").split() == ["v1.0.0", "v1.1.0"]
+    assert up.api.has_dag("ingest")
+
+
+def test_nothing_listens_but_on_loopback(up: Up) -> None:
+    """No process of the platform accepts connections from elsewhere, and only two ports are open."""
+    pids = [pid for session in up.sessions for pid in children.members(session)]
+    listed = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
+    ours = {line.split()[3] for line in listed if any(f"pid={pid}," in line for pid in pids)}
+    assert ours == {f"127.0.0.1:{up.serving_port}", f"127.0.0.1:{up.airflow_port}"}
+
+
+def test_modules_that_a_person_names_are_ingested(up: Up) -> None:
+    """A run of `ingest` with a module in its parameters ends with the module published."""
+    run = up.api.trigger("ingest", {"modules": ["example.com/later@latest"]})
+    wait_for(lambda: up.api.state("ingest", run) == "success")
+    assert up.get("example.com/later/@v/list").split() == ["v0.1.0"]
+
+
+def test_backfill_fetches_exactly_its_intervals(up: Up) -> None:
+    """A backfill of three hours reads the index from the first to the last, and `ingest` follows by itself."""
+    body = {"dag_id": "discover", "from_date": "2026-03-01T10:00:00Z", "to_date": "2026-03-01T12:00:00Z"}
+    backfill = up.api.post("/api/v2/backfills", body | {"max_active_runs": 3, "reprocess_behavior": "none"})
+    wait_for(lambda: up.api.get(f"/api/v2/backfills/{backfill['id']}")["completed_at"])
+    wait_for(lambda: [up.state(f"example.com/hour{number}", "v1.0.0") for number in (1, 2, 3)] == ["published"] * 3)
+    assert {query["since"] for query in up.index.pages} == {f"2026-03-01T{hour}:00:00Z" for hour in (10, 11, 12)}
+    assert [up.state(f"example.com/hour{number}", "v1.0.0") for number in (0, 4)] == [None, None]
+
+
+def test_second_one_on_the_same_state_is_refused(up: Up) -> None:
+    """Another `up` on the same folder ends at once and says why, and the first goes on."""
+    ports = {"GOPHERWOOD_SERVING_PORT": str(free_port()), "GOPHERWOOD_AIRFLOW_PORT": str(free_port())}
+    done = subprocess.run([GOPHERWOOD, "up"], env=up.env | ports, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "GOPHERWOOD_HOME" in done.stderr
+    assert up.process.poll() is None
+
+
+def test_taken_port_is_named(up: Up, tmp_path: Path) -> None:
+    """A port that somebody has is a clear error with the setting's name, before anything starts."""
+    for name in ("SERVING", "AIRFLOW"):
+        env = up.env | {"GOPHERWOOD_HOME": str(tmp_path / "home"), "GOPHERWOOD_SERVING_PORT": str(free_port())}
+        env |= {"GOPHERWOOD_AIRFLOW_PORT": str(free_port()), f"GOPHERWOOD_{name}_PORT": str(up.airflow_port)}
+        done = subprocess.run([GOPHERWOOD, "up"], env=env, capture_output=True, text=True)
+        assert (done.returncode, f"GOPHERWOOD_{name}_PORT" in done.stderr) == (2, True)
+    assert not (tmp_path / "home").exists()
+
+
+def test_ctrl_c_leaves_nothing(up: Up) -> None:
+    """After SIGINT it ends with 0, and no process and no port of it are left."""
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(40) == 0
+    assert up.leftovers() == []
+    assert up.says("nothing is left running")
+
+
+def test_second_start_fetches_nothing(up: Up) -> None:
+    """Started again it has what it had, and asks the upstream for no file of it."""
+    before = {path: count for path, count in up.upstream.requests.items() if "example.com/good" in path}
+    up.start()
+    assert up.get("example.com/good/@v/list").split() == ["v1.0.0", "v1.1.0"]
+    assert {path: up.upstream.requests[path] for path in before} == before
+
+
+def test_part_that_dies_ends_the_rest_and_is_named(up: Up) -> None:
+    """When serving is killed, everything else ends too, and the message says which part and where its log is."""
+    serving = next(pid for pid in up.sessions if "gopherwood_serving" in command_of(pid))
+    os.kill(serving, signal.SIGKILL)
+    assert up.process.wait(40) == 1
+    assert up.says("serving was killed by signal 9")
+    assert up.says(str(up.home / "logs" / "serving.log"))
+    assert up.leftovers() == []
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def test_kill_9_leaves_nothing(up: Up) -> None:
+    """Killed outright, it takes all its children with it."""
+    up.start()
+    up.process.kill()
+    up.process.wait()
+    wait_for(lambda: not up.leftovers(), 30)
