@@ -98,7 +98,7 @@ def inspect(mv: ModuleVersion, zip_path: Path) -> ZipFacts:
     Raises what `check_zip` and its report's `err()` raise, and InvalidZipError for contents that are not as declared.
     """
     _check_version(mv)
-    archive = zipdir.open_archive(zip_path)
+    archive = zipdir.open_archive(zip_path, strict=True)
     checked = _check(mv, archive)
     checked.err()
     h1, go_mod = dirhash.hash_archive(archive, keep=f"{mv}/go.mod")

@@ -2,19 +2,21 @@
 
 Python's zipfile and Go's archive/zip disagree about the same bytes (names that are not UTF-8 or hold a NUL, entries
 without a CRC, a wrong count of entries, bytes before the archive), and what counts here is what `go` will see. So this
-file reads the directory by Go's rules, and inflates with ISA-L from a memory map. Three bounds are ours, for hostile
-zips (docs/content-rules.md has the reasons and the measured figures): `MAX_ENTRIES`, `MAX_DIRECTORY`, and entries must
-not overlap. Nothing inflates to more than one byte above its declared size, nor, if large, to much at a time.
+file reads the directory by Go's rules, and inflates from a memory map: with ISA-L, which is fast, or, `strict`, with
+zlib, because ISA-L forgives some broken streams (incomplete Huffman codes) that Go and zlib refuse. Three bounds are
+ours, for hostile zips (docs/content-rules.md has the reasons and the measured figures): `MAX_ENTRIES`, `MAX_DIRECTORY`,
+and entries must not overlap. Nothing inflates to more than one byte above its declared size.
 Authority: archive/zip/reader.go of the Go standard library; used by modzip and dirhash alone.
 """
 
 import mmap
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, Protocol, TypeAlias, cast
 
-from isal import igzip_lib, isal_zlib
+from isal import isal_zlib
 
 from gopherwood.errors import InvalidZipError, TooLargeError
 
@@ -37,9 +39,30 @@ _HAS_DESCRIPTOR = 0x8
 _ZIP64_EXTRA = 1
 _U16, _U32 = 0xFFFF, 0xFFFFFFFF
 _CHUNK = 256 << 10
-_InflateError = cast(type[Exception], igzip_lib.IsalError)  # its type stub calls the class an instance
+_RAW = -15  # a raw deflate stream, with the largest window
 
 View: TypeAlias = memoryview
+
+
+class _Stream(Protocol):
+    """An inflater at work: what zlib.decompressobj returns."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: View | bytes, max_length: int, /) -> bytes: ...
+
+
+class _Inflater(NamedTuple):
+    new: Callable[[], _Stream]
+    error: type[Exception]
+
+
+_ZLIB = _Inflater(lambda: zlib.decompressobj(_RAW), zlib.error)
+_ISAL = _Inflater(lambda: isal_zlib.decompressobj(_RAW), cast(type[Exception], isal_zlib.error))
 
 
 class Entry(NamedTuple):
@@ -61,9 +84,10 @@ class Entry(NamedTuple):
 class Archive:
     """The directory of a zip file that lies in memory or in a memory map."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, *, strict: bool = False) -> None:
         """Read the directory; raises InvalidZipError if Go could not, or if one of our bounds is broken."""
         self.view = view
+        self._inflater = _ZLIB if strict else _ISAL
         self.directory, entries, base = _find_directory(view)
         self.entries = _read_directory(view, self.directory, entries, base)
 
@@ -91,12 +115,12 @@ class Archive:
         """Return an entry's content, checked as Go checks it; meant for entries of at most `WHOLE` bytes."""
         if entry.method != _DEFLATED or entry.name.endswith("/"):
             return b"".join(self.chunks(entry, body))
-        inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP_NO_HDR)
+        inflater = self._inflater.new()
         try:
-            content: bytes = inflater.decompress(self.view[body : body + entry.compressed], entry.size + 1)
-        except _InflateError as error:
+            content = inflater.decompress(self.view[body : body + entry.compressed], entry.size + 1)
+        except self._inflater.error as error:
             raise _broken(entry, str(error)) from None
-        self._check(entry, body, len(content), inflater.crc if content else 0, ended=inflater.eof)
+        self._check(entry, body, len(content), isal_zlib.crc32(content), ended=inflater.eof)
         return content
 
     def chunks(self, entry: Entry, body: int) -> Iterator[bytes | View]:
@@ -110,7 +134,7 @@ class Archive:
         if entry.method == _STORED:
             pieces = _slices(packed)
         elif entry.method == _DEFLATED:
-            pieces = _inflate(entry, packed)
+            pieces = self._inflate(entry, packed)
         else:
             raise _broken(entry, f"unsupported compression method {entry.method}")
         size = crc = 0
@@ -121,6 +145,23 @@ class Archive:
             crc = isal_zlib.crc32(piece, crc)
             yield piece
         self._check(entry, body, size, crc, ended=True)
+
+    def _inflate(self, entry: Entry, packed: View) -> Iterator[bytes]:
+        inflater = self._inflater.new()
+        try:
+            for data in _slices(packed):
+                pending: View | bytes = data
+                while pending and not inflater.eof:
+                    if piece := inflater.decompress(pending, _CHUNK):
+                        yield piece
+                    pending = inflater.unconsumed_tail
+            # At the end of its input an inflater may hold output back for which there was no room.
+            while not inflater.eof and (piece := inflater.decompress(b"", _CHUNK)):
+                yield piece
+        except self._inflater.error as error:
+            raise _broken(entry, str(error)) from None
+        if not inflater.eof:
+            raise _broken(entry, "compressed content ends too early")
 
     def _check(self, entry: Entry, body: int, size: int, crc: int, *, ended: bool) -> None:
         if size > entry.size:
@@ -140,15 +181,15 @@ class Archive:
         return int.from_bytes(descriptor[4:] if descriptor[:4] == b"PK\7\x08" else descriptor[:4], "little")
 
 
-def open_archive(path: Path) -> Archive:
+def open_archive(path: Path, *, strict: bool = False) -> Archive:
     """Map a zip file into memory and read its directory; raises TooLargeError or InvalidZipError.
 
-    The map is freed with the Archive. The file must not shrink meanwhile.
+    `strict` inflates with zlib. The map is freed with the Archive. The file must not shrink meanwhile.
     """
     size = path.stat().st_size
     if size > MAX_ZIP_FILE:
         raise TooLargeError(too_large(size))
-    return Archive(map_file(path))
+    return Archive(map_file(path), strict=strict)
 
 
 def too_large(size: int) -> str:
@@ -178,20 +219,6 @@ def _not_a_zip() -> InvalidZipError:
 def _slices(packed: View) -> Iterator[View]:
     for start in range(0, len(packed), _CHUNK):
         yield packed[start : start + _CHUNK]
-
-
-def _inflate(entry: Entry, packed: View) -> Iterator[bytes]:
-    inflater = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_DEFLATE)
-    inputs = _slices(packed)
-    try:
-        while not inflater.eof:
-            data = next(inputs, None) if inflater.needs_input else b""
-            if data is None:
-                raise _broken(entry, "compressed content ends too early")
-            if piece := inflater.decompress(data, _CHUNK):
-                yield piece
-    except _InflateError as error:
-        raise _broken(entry, str(error)) from None
 
 
 # --- the directory ----------------------------------------------------------------------------------------------------

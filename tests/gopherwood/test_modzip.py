@@ -1,9 +1,11 @@
 """Module zips: what is refused although (or because) it looks like one, and what one pass over a good one tells."""
 
 import hashlib
+import io
 import tracemalloc
 
 import pytest
+from isal import isal_zlib
 
 from fakes.rawzip import STORED, File, build, deflate
 from gopherwood import dirhash, modzip, zipdir
@@ -133,6 +135,18 @@ def test_lies(write, kind):
         modzip.inspect(MV, path)
     with pytest.raises(InvalidZipError, match=reason):
         dirhash.hash_zip(path)
+
+
+def test_incomplete_codes(write):
+    """A stream that ISA-L inflates and Go does not is refused at the gate; its hash alone can be had."""
+    packed = bytes.fromhex(
+        "05c1c10900200c04c1bf55d0da72c420c1908fa056ef4ca1c0ad50e0c6d829ce7dad50e0d617330b056e1f"  # incomplete Huffman codes
+    )
+    content = isal_zlib.decompressobj(-15).decompress(packed)
+    path = write(File(name=TOP + "f", content=content, packed=packed))
+    with pytest.raises(InvalidZipError, match="zip entry"):
+        modzip.inspect(MV, path)
+    assert dirhash.hash_zip(path) == dirhash.hash1([TOP + "f"], lambda _: io.BytesIO(content))
 
 
 def test_missing_checksum_is_none(write):

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"compress/flate"
 	"fmt"
+	"hash/crc32"
+	"io"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -77,4 +81,14 @@ func aboutModFile(args []string) []string {
 
 func modulePath(args []string) []string {
 	return []string{modfile.ModulePath([]byte(args[0]))}
+}
+
+// inflated is the length and the checksum of what the deflate stream args[0] holds, of at most 64 KiB.
+func inflated(args []string) []string {
+	const limit = 1 << 16
+	content, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader([]byte(args[0]))), limit+1))
+	if err != nil || len(content) > limit {
+		return []string{"!"}
+	}
+	return []string{fmt.Sprintf("%d %08x", len(content), crc32.ChecksumIEEE(content))}
 }

@@ -24,6 +24,7 @@ var answers = map[string]func(args []string) []string{
 	"makepseudo": madePseudo,
 	"runes":      aboutRunes,
 	"zip":        aboutZip,
+	"inflate":    inflated,
 	"modfile":    aboutModFile,
 	"note":       openedNote,
 	"notekey":    aboutKey,
