@@ -105,9 +105,13 @@ class App:
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._note())]
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop, after the last request: note the last misses, close the catalog."""
+        """Stop, after the last request."""
         for task in self._tasks:
             task.cancel()
+        self.close()
+
+    def close(self) -> None:
+        """End the threads, note the last misses, close the catalog."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._write_misses()
         self.catalog.close()
@@ -224,6 +228,7 @@ def create_app(settings: Settings, worker: int = 1) -> App:
 def _metrics(worker: int) -> Metrics:
     metrics = Metrics(worker)
     metrics.declare("in_flight", "gauge", "Requests on the slow way now.")
+    metrics.declare("fast_lane", "gauge", "Requests answered from memory without the event loop: 1 when that works.")
     metrics.declare("memory_bytes", "gauge", "Bytes of answers in memory.")
     metrics.declare("memory_entries", "gauge", "Answers in memory.")
     metrics.declare("memory_evictions_total", "counter", "Answers dropped from memory to make room.")

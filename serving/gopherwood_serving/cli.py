@@ -57,6 +57,8 @@ def _free_port(host: str, port: int) -> int:
     The workers share a port with SO_REUSEPORT, so a second server on the same port would not fail but take half of the
     requests: it is tried here, once, without that option.
     """
+    if not 0 <= port < 1 << 16:
+        raise ConfigError(f"GOPHERWOOD_SERVING_PORT={port} is no port")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -68,13 +70,13 @@ def _free_port(host: str, port: int) -> int:
             f"cannot listen on {host} port {port}: {error.strerror}",
             hint="set GOPHERWOOD_SERVING_PORT (--port) to a free port of this machine",
         ) from None
-    except OverflowError:
-        raise ConfigError(f"GOPHERWOOD_SERVING_PORT={port} is no port") from None
 
 
 def _serve(settings: Settings) -> None:
+    from gopherwood_serving.app import create_app
     from gopherwood_serving.server import Server
 
+    create_app(settings).close()  # a URL of no store or no catalog is found here, and not in each worker
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     host = f"[{settings.serving_host}]" if ":" in settings.serving_host else settings.serving_host
     print(f"serving {settings.store_url} at http://{host}:{settings.serving_port}", flush=True)  # noqa: T201

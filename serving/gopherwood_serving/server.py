@@ -34,7 +34,7 @@ class Server(Granian):  # type: ignore[misc,valid-type]
             # Measured (docs/benchmarks/serving.md): one runtime thread a worker has the lowest p99.
             runtime_mode=RuntimeModes.st,
             loop=Loops.auto,
-            http=HTTPModes.auto,
+            http=HTTPModes.http1,
             websockets=False,
             log_level=LogLevels.warning,
         )
@@ -65,5 +65,5 @@ class Server(Granian):  # type: ignore[misc,valid-type]
 
 def _load(settings: Settings, worker: int) -> App:
     app = create_app(settings, worker)
-    fastlane.install(app.answer_from_memory)
+    app.metrics.set("fast_lane", fastlane.install(app.answer_from_memory))
     return app
