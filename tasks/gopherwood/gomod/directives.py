@@ -307,7 +307,7 @@ def _any_version(token: str) -> str:
 
 
 def _bad_version(where: str, version: str, why: str) -> _DirectiveError:
-    return _DirectiveError(f"{where}: version {runes.quote(version)} invalid: {why}")
+    return _DirectiveError(f"{where.rstrip()}: version {runes.quote(version)} invalid: {why}")
 
 
 def _directive_comment(source: Source, line: Line) -> str:
