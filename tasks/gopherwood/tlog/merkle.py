@@ -21,7 +21,7 @@ EMPTY_HASH: Final = sha256().digest()
 
 Hash: TypeAlias = bytes
 HashReader: TypeAlias = Callable[[Sequence[int]], Sequence[Hash]]
-"""Gives the stored hashes at the indexes, in their order; raises when it cannot."""
+"""Gives the stored hashes at the indexes, which ascend, in their order; raises when it cannot."""
 
 
 def format_hash(value: Hash) -> str:
@@ -175,14 +175,10 @@ def _fold(hashes: Sequence[Hash]) -> Hash:
 
 
 def _folded(groups: Sequence[list[int]], reader: HashReader) -> list[Hash]:
-    """Read all groups of stored hashes at once, and fold each into one hash of the proof."""
-    hashes = _read(reader, [index for group in groups for index in group])
-    proof = []
-    at = 0
-    for group in groups:
-        proof.append(_fold(hashes[at : at + len(group)]))
-        at += len(group)
-    return proof
+    """Read all groups of stored hashes at once, in ascending order, and fold each into one hash of the proof."""
+    indexes = sorted(index for group in groups for index in group)
+    hashes = dict(zip(indexes, _read(reader, indexes), strict=True))
+    return [_fold([hashes[index] for index in group]) for group in groups]
 
 
 def _leaf_proof_groups(lo: int, hi: int, n: int) -> list[list[int]]:
