@@ -2,8 +2,8 @@
 
 Create-if-absent is a conditional put (`If-None-Match: *`): the object store itself refuses to replace what is there,
 whoever else writes. An object is durable and whole when the put returns, so there is nothing to sync and nothing
-half-written. Credentials come from the usual AWS environment; boto3, the maintained client, is imported for an s3
-URL only. Needs an endpoint that honours conditional puts: AWS, MinIO, Ceph (Squid and later), R2 do.
+half-written. An endpoint that ignores the condition is noticed before the first key is created, and refused.
+Credentials come from the usual AWS environment; boto3, the maintained client, is imported for an s3 URL only.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gopherwood.errors import StorageError
 from gopherwood.objects_base import (
+    TEMPORARIES,
     Item,
     MissingError,
     check_key,
@@ -57,6 +58,7 @@ class Bucket:
         self.mutable = mutable
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=THREADS)
+        self._is_conditional = False
         with _storage_errors(self.url):
             self._client: S3Client = boto3.session.Session().client("s3", endpoint_url=endpoint or None, config=config)
 
@@ -105,6 +107,7 @@ class Bucket:
 
     def create_many(self, items: Sequence[Item]) -> list[bool]:
         """Create absent keys, many at once; what is there is compared."""
+        self._require_conditional_puts()
         results = self._at_once(lambda item: self._create(*item), items)
         if different := [key for (key, _), result in zip(items, results, strict=True) if result is None]:
             raise conflict(self.url, different, [bool(result) for result in results])
@@ -127,8 +130,8 @@ class Bucket:
         with _storage_errors(self.url):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
-                for entry in page.get("Contents", []):
-                    yield entry["Key"].removeprefix(self.prefix)
+                names = (entry["Key"].removeprefix(self.prefix) for entry in page.get("Contents", []))
+                yield from (name for name in names if not name.startswith(f"{TEMPORARIES}/"))
 
     def delete(self, key: str) -> None:
         """Remove an object, absent or not."""
@@ -149,6 +152,19 @@ class Bucket:
     def _head(self, key: str) -> Any:
         with _storage_errors(key):
             return self._client.head_object(Bucket=self.bucket, Key=self._name(key))
+
+    def _require_conditional_puts(self) -> None:
+        """Raise StorageError when the endpoint ignores the condition of a put: it would replace published bytes."""
+        probe = f"{self.prefix}{TEMPORARIES}/conditional-put"
+        for _ in range(0 if self._is_conditional else 2):
+            try:
+                with _storage_errors(self.url):
+                    self._client.put_object(Bucket=self.bucket, Key=probe, Body=b"", IfNoneMatch="*")
+            except _ExistsError:
+                self._is_conditional = True
+                return
+        if not self._is_conditional:
+            raise StorageError(f"{self.url} ignores If-None-Match, and so would replace what is published")
 
     def _create(self, key: str, data: bytes | Path) -> bool | None:
         """Create `key`: True; False when equal bytes are there, None when other bytes are."""

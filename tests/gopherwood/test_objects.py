@@ -1,7 +1,10 @@
 """The contract of a store, the same for a local folder and an S3 bucket; then what is particular to each."""
 
 import os
+import subprocess
+import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -192,3 +195,38 @@ def test_sweep_removes_what_the_dead_left(tmp_path):
     os.utime(old, (0, 0))
     assert folder.sweep(3600) == 1
     assert (old.exists(), fresh.exists()) == (False, True)
+
+
+# --- a bucket ---------------------------------------------------------------------------------------------------------
+
+
+class Careless(BaseHTTPRequestHandler):
+    """An object store that says yes to every put, whatever its conditions."""
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_careless_endpoint_is_refused():
+    """An endpoint that would replace published bytes is noticed before anything is created."""
+    s3.server()  # sets the credentials
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Careless)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings = Settings(s3_endpoint=f"http://127.0.0.1:{server.server_port}")
+    with pytest.raises(StorageError, match="ignores If-None-Match"):
+        open_objects("s3://bucket", settings=settings).create("a", b"1")
+    server.shutdown()
+    server.server_close()
+
+
+def test_local_platform_loads_no_s3_client():
+    """A local publish imports neither the S3 client nor what only migrations need."""
+    check = "import sys, gopherwood.publish; print([m for m in ('boto3', 'alembic', 'psycopg') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
