@@ -7,6 +7,7 @@ Credentials come from the usual AWS environment; boto3, the maintained client, i
 """
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,10 +58,9 @@ class Bucket:
         self.prefix = f"{prefix}/" if prefix else ""
         self.mutable = mutable
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
-        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=THREADS)
         self._is_conditional = False
         with _storage_errors(self.url):
-            self._client: S3Client = boto3.session.Session().client("s3", endpoint_url=endpoint or None, config=config)
+            self._client = _client(endpoint)
 
     def local_path(self, key: str) -> None:
         """Return None: objects are no files here."""
@@ -197,6 +197,13 @@ class Bucket:
     def _at_once(self, work: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
         with ThreadPoolExecutor(min(THREADS, max(1, len(items))), thread_name_prefix="s3") as pool:
             return list(pool.map(work, items))
+
+
+@functools.lru_cache(maxsize=8)
+def _client(endpoint: str) -> "S3Client":
+    """Return the client of an endpoint: thread-safe, and too dear (a fifth of a second) to make for each store."""
+    config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=THREADS)
+    return boto3.session.Session().client("s3", endpoint_url=endpoint or None, config=config)
 
 
 class _ExistsError(StorageError):
