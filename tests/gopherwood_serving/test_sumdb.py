@@ -1,0 +1,99 @@
+"""The mirrored checksum database: with its upstream gone `go` verifies through us, and we promise what we hold."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes import sumdb as fake
+from fakes.goproxy import GoProxy
+from fakes.site import Site
+from gopherwood import ingest, store, tlog, toolchain
+from gopherwood.module import ModuleVersion
+
+HELD = [ModuleVersion(f"example.com/M{number}", "v1.0.0") for number in range(6)]
+pytestmark = pytest.mark.xdist_group("sumdb-mirror")
+Mirror = tuple[Site, fake.SumDBLog]
+
+
+@pytest.fixture(scope="module")
+def mirror(make_site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    """Ingest six modules through a checksum database of 700 records, then unplug both and serve."""
+    site, file = make_site(), tmp_path_factory.mktemp("zip") / "zip"
+    with GoProxy() as proxy:
+        sums = {}
+        for mv in HELD:
+            made = proxy.add(mv.path, mv.version)
+            file.write_bytes(made.zip)
+            sums[mv] = fake.sums(file, made.mod)
+        log = fake.SumDBLog(sums)
+        log.grow(700)
+        proxy.mount(f"sumdb/{log.name}", log.answer)
+        settings = replace(site.settings, upstream=proxy.url, sumdb=log.vkey)
+        for wanted in (HELD[:3], HELD[3:]):
+            assert ingest.run(settings, wanted=[str(mv) for mv in wanted], style="json").exit_code == 0
+    site.start()
+    return site, log
+
+
+def test_go_verifies_through_the_mirror(mirror: Mirror, tmp_path: Path) -> None:
+    """A stock client with an empty cache downloads all of it, every hash proved in the log, the log being gone."""
+    site, log = mirror
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
+    environ |= {"GOPROXY": f"{site.url},off", "GOSUMDB": log.vkey, "GOPATH": str(tmp_path), "GOFLAGS": "-modcacherw"}
+    command = [toolchain.find_go(), "mod", "download", *map(str, HELD)]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.rglob("cache/download/sumdb/*/lookup/*/*"))) == len(HELD)
+
+
+def test_supported_is_said_of_what_is_mirrored(mirror: Mirror) -> None:
+    """200 for the database whose heads we hold; 404 for any other, so that `go` asks that one directly."""
+    site, log = mirror
+    assert [site.get(f"/sumdb/{name}/supported").status for name in (log.name, "sum.golang.org")] == [200, 404]
+
+
+def test_a_lookup_is_the_record_and_the_newest_head(mirror: Mirror) -> None:
+    """The record's number and text, an empty line, then what `latest` says."""
+    site, log = mirror
+    head = site.get(f"/sumdb/{log.name}/latest").body
+    reply = site.get(f"/sumdb/{log.name}/lookup/example.com/!m0@v1.0.0")
+    number, text, rest = tlog.parse_record(reply.body)
+    assert (text, rest) == (log.records[number], head)
+    assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_a_partial_tile_is_cut_from_a_full_one(mirror: Mirror) -> None:
+    """A client with an older head asks for fewer hashes of a tile that is full by now."""
+    site, log = mirror
+    full = log.tile(tlog.Tile(8, 0, 0, 256))
+    assert full is not None
+    site.objects.create(store.tile_key(log.name, "tile/8/0/000"), full)
+    part = site.get(f"/sumdb/{log.name}/tile/8/0/000.p/17")
+    assert (part.status, part.body) == (200, full[: 17 * 32])
+    assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "lookup/example.com/other@v1.0.0",
+        "lookup/example.com/M0@v1.0.0",
+        "lookup/@v1.0.0",
+        "tile/8/0/999",
+        "tile/8/0/000.p/0",
+        "tile/8/0/000.p/256",
+        "tile/9/0/000",
+        "tile/8/data/000",
+        "after/3",
+        "",
+        "latest/",
+    ],
+)
+def test_what_is_not_mirrored_is_404(mirror: Mirror, what: str) -> None:
+    """Other records, other tiles, our own bookkeeping: not here."""
+    site, log = mirror
+    assert site.get(f"/sumdb/{log.name}/{what}").status == 404
