@@ -92,14 +92,14 @@ class Bucket:
 
     def fetch_to(self, key: str, folder: Path) -> Path:
         """Download `key` into a new file in `folder`; raises MissingError."""
-        with _storage_errors(key), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        with _storage_errors(key), contextlib.ExitStack() as unfinished:
+            file = unfinished.enter_context(tempfile.NamedTemporaryFile(dir=folder, delete=False))
             path = Path(file.name)
-            try:
-                self._client.download_fileobj(self.bucket, self._name(key), file)
-            except BaseException:
-                path.unlink()
-                raise
-        return path
+            unfinished.callback(path.unlink)
+            self._client.download_fileobj(self.bucket, self._name(key), file)
+            unfinished.pop_all()
+            file.close()
+            return path
 
     def create(self, key: str, data: bytes | Path) -> bool:
         """Create one key; see `create_many`."""
