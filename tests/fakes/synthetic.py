@@ -70,8 +70,9 @@ class App:
             self.served["missing"] += 1
             protocol.response_bytes(404, _TEXT, b"not found\n")
             return
-        self.served["requests"] += 1
-        self.served["bytes"] += len(body)
+        if not path.startswith("/-/"):
+            self.served["requests"] += 1
+            self.served["bytes"] += len(body)
         protocol.response_bytes(200, _BYTES, body)
 
     def _other(self, path: str, query: str) -> bytes | None:
