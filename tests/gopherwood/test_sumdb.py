@@ -283,6 +283,55 @@ def test_workers_advance_one_chain(log, fetch, catalog, objects):
     check_mirror(Mirror(log.name, catalog, objects), mvs(72))
 
 
+class Late:
+    """A catalog whose first answer is out of date, as another worker's advance can make it."""
+
+    def __init__(self, catalog, late):
+        self.catalog, self.late = catalog, [late]
+
+    def tree_head(self, name):
+        return self.late.pop() if self.late else self.catalog.tree_head(name)
+
+    def set_tree_head(self, name, size, note):
+        return self.catalog.set_tree_head(name, size, note)
+
+
+def test_worker_that_lost_a_race_proves_its_head_against_the_winners(database, log, catalog, objects, fetch):
+    """A head proved from an old one is not trusted before it is proved from the one that came between."""
+    database.lookup_many(mvs(2))
+    before = catalog.tree_head(log.name)
+    log.grow(700)
+    database.lookup_many(mvs(4))
+    between = tlog.parse_tree(catalog.tree_head(log.name))
+    log.grow(700)
+    SumDB(database.database, fetch, Late(catalog, before), objects).lookup_many(mvs(6))
+    check_mirror(Mirror(log.name, catalog, objects), mvs(6), [between])
+
+
+class Witness(Late):
+    """A catalog that looks, before it keeps a head, whether the store alone can prove it."""
+
+    def __init__(self, catalog, mirror):
+        self.catalog, self.late, self.mirror, self.seen = catalog, [], mirror, []
+
+    def set_tree_head(self, name, size, note):
+        tree = tlog.parse_tree(note)
+        reader = tlog.tile_hash_reader(tree, Tiles(self.mirror))
+        assert [tlog.tree_hash(older.n, reader) for older in self.seen] == [older.hash for older in self.seen]
+        self.seen.append(tree)
+        return super().set_tree_head(name, size, note)
+
+
+def test_head_is_kept_only_when_its_tiles_are_durable(log, catalog, objects, fetch):
+    """When a head is about to be trusted, the store can already show that it follows from those before."""
+    witness = Witness(catalog, Mirror(log.name, catalog, objects))
+    database = SumDB(parse_gosumdb(log.vkey), fetch, witness, objects)
+    for turn in range(4):
+        database.lookup_many(mvs(2, start=2 * turn))
+        log.grow(300)
+    assert len(witness.seen) == 4
+
+
 def test_lost_pointer_is_found_again_along_the_chain(database, log, catalog, objects, fetch, tmp_path):
     """With an older catalog restored, the store's chain of heads leads to the newest trusted one."""
     database.lookup_many(mvs(3))

@@ -153,7 +153,7 @@ class SumDB:
                 results[mv] = found
         if answers:
             tiles = self._tiles(pool)
-            wrong = self._trust({answer.head.tree: answer.head for answer in answers}, tiles)
+            wrong = self._heads.merge_all({answer.head.tree: answer.head for answer in answers}.values(), tiles)
             results |= {answer.mv: wrong[answer.head.tree] for answer in answers if answer.head.tree in wrong}
             proved = self._prove([answer for answer in answers if answer.head.tree not in wrong], tiles)
             self._mirror([answer for answer in answers if isinstance(proved.get(answer.mv), Record)], tiles)
@@ -192,16 +192,6 @@ class SumDB:
             return open_head(self.database, signed)
         except MalformedNoteError as error:  # damage on the way, not an attack: nothing was believed
             raise UpstreamError(f"{self.name}: {error}") from None
-
-    def _trust(self, heads: dict[Tree, Head], tiles: Tiles) -> dict[Tree, GopherwoodError]:
-        """Check all heads of a pass, the newest first; return those that are wrong."""
-        wrong: dict[Tree, GopherwoodError] = {}
-        for tree in sorted(heads, reverse=True):
-            try:
-                self._heads.merge(heads[tree], tiles)
-            except (ProofError, UpstreamError) as error:
-                wrong[tree] = error
-        return wrong
 
     def _prove(self, answers: Sequence[_Answer], tiles: Tiles) -> dict[ModuleVersion, Result]:
         """Check that each record is in the newest trusted tree, under the number that it came with."""

@@ -6,14 +6,16 @@ head against the winner's. So no two heads of the chain are ever unproved agains
 step are there (see the package's docstring).
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from gopherwood import note, store, tlog
-from gopherwood.errors import ImmutabilityError, ProofError, UpstreamError
+from gopherwood.errors import GopherwoodError, ImmutabilityError, ProofError, UpstreamError
+from gopherwood.note import MalformedNoteError
 from gopherwood.objects import Objects
 from gopherwood.sumdb.setting import Database
 from gopherwood.sumdb.tiles import Tiles
-from gopherwood.tlog import EMPTY_HASH, Tree
+from gopherwood.tlog import EMPTY_HASH, HashReader, Tree
 
 
 class HeadStore(Protocol):
@@ -41,8 +43,14 @@ def open_head(database: Database, signed: bytes) -> Head:
 
     Raises ProofError when it is not the database's, its subclass MalformedNoteError when it is no signed note.
     """
-    text = note.open(signed, [database.verifier]).text
-    return Head(tlog.parse_tree(text.encode()), signed)
+    try:
+        text = note.open(signed, [database.verifier]).text
+        return Head(tlog.parse_tree(text.encode()), signed)
+    except MalformedNoteError:
+        raise
+    except ProofError as error:
+        said = signed.decode("utf-8", "replace")
+        raise ProofError(f"{database.name}: {error}", hint=f"it showed this tree head:\n{said}") from error
 
 
 class Heads:
@@ -58,6 +66,30 @@ class Heads:
         signed = self._kept.tree_head(self._database.name)
         return Head(Tree(0, EMPTY_HASH), b"") if signed is None else open_head(self._database, signed)
 
+    def merge_all(self, heads: Iterable[Head], tiles: Tiles) -> dict[Tree, GopherwoodError]:
+        """Merge many heads, the newest first; return those that could not be, and why.
+
+        As with `merge`, the tiles of older ones are left to the caller's `flush`.
+        """
+        wrong: dict[Tree, GopherwoodError] = {}
+        rest = sorted(heads, key=lambda head: head.tree)
+        while rest:
+            head = rest.pop()
+            try:
+                self.merge(head, tiles)
+                break
+            except (ProofError, UpstreamError) as error:
+                wrong[head.tree] = error
+        newest = self.newest()
+        reader = _read_ahead(newest, rest, tiles)
+        for head in rest:
+            try:
+                self._check(head, newest, tiles, reader)
+            except (ProofError, UpstreamError) as error:
+                tiles.discard()
+                wrong[head.tree] = error
+        return wrong
+
     def merge(self, head: Head, tiles: Tiles) -> None:
         """Check a head against the newest trusted one, and trust it if it is newer.
 
@@ -68,7 +100,7 @@ class Heads:
             newest = self.newest()
             older, newer = (newest, head) if newest.tree.n < head.tree.n else (head, newest)
             try:
-                self._check(older, newer, tiles)
+                self._check(older, newer, tiles, tlog.tile_hash_reader(newer.tree, tiles))
             except ProofError:
                 tiles.discard()
                 raise
@@ -87,13 +119,12 @@ class Heads:
             return open_head(self._database, self._objects.read(key))
         return head
 
-    def _check(self, older: Head, newer: Head, tiles: Tiles) -> None:
+    def _check(self, older: Head, newer: Head, tiles: Tiles, reader: HashReader) -> None:
         """Check that the older tree is the beginning of the newer one."""
         if older.tree == newer.tree:
             return
         if older.tree.n == newer.tree.n:
             raise self._contradiction(older, newer, "")
-        reader = tlog.tile_hash_reader(newer.tree, tiles)
         if older.tree.n == 0:  # the first head ever: check its right edge, and have its tiles
             reader([tlog.stored_hash_index(0, newer.tree.n - 1)])
             return
@@ -122,3 +153,14 @@ class Heads:
             f"{name}: its trees of {older.tree.n} and {newer.tree.n} records contradict each other",
             hint=f"{name} signed\n\n{older.signed.decode()}\nand\n\n{newer.signed.decode()}\n{proof}".rstrip(),
         )
+
+
+def _read_ahead(newest: Head, older: Iterable[Head], tiles: Tiles) -> HashReader:
+    """Read all that checking the older heads will ask for at once: lookups come with as many heads as caches have."""
+    reader = tlog.tile_hash_reader(newest.tree, tiles)
+    indexes = sorted({index for head in older for index in tlog.sub_tree_index(0, head.tree.n)})
+    try:
+        known = dict(zip(indexes, reader(indexes), strict=True))
+    except (ProofError, UpstreamError):  # one bad tile must not be held against all
+        return reader
+    return lambda wanted: [known[index] for index in wanted]

@@ -26,6 +26,7 @@ from gopherwood.tlog.merkle import (
     stored_hash_index,
     stored_hashes,
     stored_hashes_for_record_hash,
+    sub_tree_index,
     tree_hash,
 )
 from gopherwood.tlog.text import Tree, format_record, format_tree, parse_record, parse_tree
@@ -71,6 +72,7 @@ __all__ = [
     "stored_hash_index",
     "stored_hashes",
     "stored_hashes_for_record_hash",
+    "sub_tree_index",
     "tile_for_index",
     "tile_hash_reader",
     "tree_hash",
