@@ -10,6 +10,7 @@ Authority: archive/zip/reader.go of the Go standard library; used by modzip and 
 """
 
 import mmap
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ MAX_ENTRIES = 65_535
 """Entries in one zip: what the 16-bit count of the format can say."""
 MAX_DIRECTORY = 32 << 20
 """Bytes of a zip's directory of entries."""
-WHOLE = 8 << 20
+WHOLE = 1 << 20
 """Bytes of the largest entry that is inflated in one piece."""
 
 _END = struct.Struct("<4s4H2LH")
@@ -39,6 +40,7 @@ _HAS_DESCRIPTOR = 0x8
 _ZIP64_EXTRA = 1
 _U16, _U32 = 0xFFFF, 0xFFFFFFFF
 _CHUNK = 256 << 10
+_INPUT = 64 << 10
 _RAW = -15  # a raw deflate stream, with the largest window
 
 View: TypeAlias = memoryview
@@ -95,10 +97,10 @@ class Archive:
         """Return the entries with where their content begins; raises InvalidZipError if any two share a byte."""
         located = [(entry, self._body(entry)) for entry in self.entries]
         end, last = 0, ""
-        for entry, body in sorted(located, key=lambda pair: pair[0].offset):
-            if entry.offset < end:
-                raise InvalidZipError(f"zip entries overlap: {last!r} and {entry.name!r}")
-            end, last = body + entry.compressed, entry.name
+        for offset, body, size, name in sorted((e.offset, body, e.compressed, e.name) for e, body in located):
+            if offset < end:
+                raise InvalidZipError(f"zip entries overlap: {last!r} and {name!r}")
+            end, last = body + size, name
         if end > self.directory:
             raise InvalidZipError(f"zip entry {last!r} reaches into the directory")
         return located
@@ -186,23 +188,18 @@ def open_archive(path: Path, *, strict: bool = False) -> Archive:
 
     `strict` inflates with zlib. The map is freed with the Archive. The file must not shrink meanwhile.
     """
-    size = path.stat().st_size
-    if size > MAX_ZIP_FILE:
-        raise TooLargeError(too_large(size))
-    return Archive(map_file(path), strict=strict)
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_ZIP_FILE:
+            raise TooLargeError(too_large(size))
+        # Reading a small file is quicker than mapping it.
+        data = file.readall() if size <= _CHUNK else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return Archive(memoryview(data), strict=strict)
 
 
 def too_large(size: int) -> str:
     """Say that a zip file is too large, in Go's words."""
     return f"module zip file is too large ({size} bytes; limit is {MAX_ZIP_FILE} bytes)"
-
-
-def map_file(path: Path) -> View:
-    """Return the bytes of a file: of a small one a copy, which is faster, of others a memory map."""
-    with path.open("rb") as file:
-        if path.stat().st_size <= _CHUNK:
-            return memoryview(file.read())
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _broken(entry: Entry, why: str) -> InvalidZipError:
@@ -217,8 +214,8 @@ def _not_a_zip() -> InvalidZipError:
 
 
 def _slices(packed: View) -> Iterator[View]:
-    for start in range(0, len(packed), _CHUNK):
-        yield packed[start : start + _CHUNK]
+    for start in range(0, len(packed), _INPUT):
+        yield packed[start : start + _INPUT]
 
 
 # --- the directory ----------------------------------------------------------------------------------------------------
