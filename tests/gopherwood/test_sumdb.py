@@ -242,7 +242,10 @@ class Tiles:
         self.mirror = mirror
 
     def read_tiles(self, tiles):
-        return [self.mirror.get(tile.path()) for tile in tiles]
+        found = [self.mirror.get(tile.path()) for tile in tiles]
+        if None in found:
+            raise LookupError(tiles[found.index(None)].path())
+        return found
 
     def save_tiles(self, tiles, data):
         pass
@@ -281,6 +284,27 @@ def test_workers_advance_one_chain(log, fetch, catalog, objects):
         got = list(pool.map(lambda n: workers[n].lookup_many(mvs(12, start=12 * n)), range(6)))
     assert all(isinstance(result, Record) for results in got for result in results.values())
     check_mirror(Mirror(log.name, catalog, objects), mvs(72))
+
+
+def test_tiles_for_a_client_that_saw_another_head_can_be_mirrored(database, log, catalog, objects):
+    """A head of elsewhere, older than ours, can be followed once the tiles it takes were asked for."""
+    log.grow(1000)
+    elsewhere = log.tree
+    log.grow(5000)
+    database.lookup_many(mvs(2))
+    mirror = Mirror(log.name, catalog, objects)
+    with pytest.raises(LookupError):
+        check_mirror(mirror, mvs(2), [elsewhere])
+    wanted = tlog.tile_for_index(8, tlog.stored_hash_index(0, elsewhere.n - 1)).full().path()
+    assert database.mirror_tiles([wanted]) == {}
+    check_mirror(mirror, mvs(2), [elsewhere])
+
+
+@pytest.mark.parametrize("path", ["tile/8/0/999", "tile/8/data/000", "tile/4/0/000", "nonsense"])
+def test_tiles_that_are_none_are_not_mirrored(database, log, path):
+    """A path that names no hash tile of the trusted tree is reported."""
+    database.refresh()
+    assert list(database.mirror_tiles([path])) == [path]
 
 
 class Late:

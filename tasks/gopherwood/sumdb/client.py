@@ -19,8 +19,8 @@ from gopherwood.note import MalformedNoteError
 from gopherwood.objects import MissingError, Objects
 from gopherwood.sumdb.heads import Head, Heads, HeadStore, open_head
 from gopherwood.sumdb.setting import Database, parse_gosumdb
-from gopherwood.sumdb.tiles import Fetch, Tiles
-from gopherwood.tlog import HashReader, Tree
+from gopherwood.sumdb.tiles import HEIGHT, Fetch, Tiles
+from gopherwood.tlog import HashReader, Tile, Tree
 
 MAX_REPLY: Final = 4 << 20
 """Bytes of one reply that are read; a tile has 8 KiB, a lookup less than 1."""
@@ -138,6 +138,24 @@ class SumDB:
             self._heads.merge(self._open_head(self._fetch("latest")), self._tiles(pool))
         return self._heads.newest().tree
 
+    def mirror_tiles(self, paths: Iterable[str]) -> dict[str, GopherwoodError]:
+        """Verify and keep the hash tiles at these paths, as wide as they are in the newest trusted tree.
+
+        For what clients asked of the mirror in vain, having seen other heads elsewhere. Returns what could not be had.
+        """
+        failed: dict[str, GopherwoodError] = {}
+        tree = self._heads.newest().tree
+        with ThreadPoolExecutor(self._workers, "sumdb") as pool:
+            tiles = self._tiles(pool)
+            reader = tlog.tile_hash_reader(tree, tiles)
+            for path in dict.fromkeys(paths):
+                try:
+                    reader([_index_in(tlog.parse_tile_path(path), tree)])
+                except (ProofError, UpstreamError) as error:
+                    failed[path] = error
+            tiles.flush()
+        return failed
+
     def _tiles(self, pool: Executor) -> Tiles:
         return Tiles(self.name, self._fetch, self._objects, pool)
 
@@ -237,3 +255,11 @@ class SumDB:
                 for answer in answers
             ]
         )
+
+
+def _index_in(tile: Tile, tree: Tree) -> int:
+    """Name a stored hash that lies in a tile as the tree has it; raises NotFoundError if it has none."""
+    first = tile.n << tile.h
+    if tile.h != HEIGHT or tile.l < 0 or first >= tree.n >> (tile.h * tile.l):
+        raise NotFoundError(f"{tile.path()} is no hash tile of the trusted tree of {tree.n} records")
+    return tlog.stored_hash_index(tile.h * tile.l, first)
