@@ -1,10 +1,12 @@
 """Verb `validate`: every rule, over every staged version, with a row of evidence for each.
 
 It leases staged versions in batches, checks the rules of content (rules.py) and the checksum database (checksums.py),
-writes the canonical `.info`, makes the batch durable in staging and only then calls it valid. A version that breaks a
-rule is rejected, with the rule's words; files that are missing or cut send it back to be fetched; a checksum database
-that does not answer leaves it staged, to be asked again. Content that is not what the checksum database says is kept,
-told about, and exit code 3.
+writes the canonical `.info`, and records facts and verdicts. A version that breaks a rule is rejected, with the rule's
+words; files that are missing or cut send it back to be fetched; a checksum database that does not answer leaves it
+staged, to be asked again. Content that is not what the checksum database says is kept, told about, and exit code 3.
+
+Nothing is synced here: publish compares every staged byte with the facts recorded here before it makes them durable, so
+what a power failure took from a valid version costs another fetch.
 """
 
 import logging
@@ -212,8 +214,7 @@ class Validator:
         )
 
     def _finish(self, outcomes: Sequence[Outcome]) -> None:
-        """Make the valid ones durable, record all, and drop what nobody needs any more."""
-        self._staging.sync(outcome.job.token or "" for outcome in outcomes if outcome.state is State.VALID)
+        """Record what became of a batch, and drop what nobody needs any more."""
         finished = self._catalog.finish(outcomes)
         lost = set(finished.lost)
         self.result.lost += len(lost)
