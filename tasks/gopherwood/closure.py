@@ -178,11 +178,8 @@ class Loader:
         except InvalidGoModError as error:
             return _closure(release, broken={release: str(error)})
         views = [self._expand(_main_of(file, as_main=False, path=release.path))]
-        try:
-            strict = gomod.parse(f"{release}/go.mod", data)
-        except InvalidGoModError:
-            strict = file  # fit to be a dependency, not to be built from a checkout
-        if strict.replace or strict.exclude:
+        strict = _checked_out(release, data)
+        if strict and (strict.replace or strict.exclude):
             views.append(self._expand(_main_of(strict, as_main=True, path=release.path)))
         return _closure(release, views)
 
@@ -279,6 +276,16 @@ def prunes(go: str) -> bool:
     version = (int(match[1]), int(match[2]))
     # 1.17rc1 comes before 1.17; of later ones the release candidates come after 1.17 too.
     return version > _PRUNED_SINCE or (version == _PRUNED_SINCE and (not match[3] or match[3].startswith(".")))
+
+
+def _checked_out(release: ModuleVersion, data: bytes) -> gomod.ModFile | None:
+    """Read a go.mod as the main module's; None when it says nothing more so, or cannot be one."""
+    if b"replace" not in data and b"exclude" not in data:
+        return None
+    try:
+        return gomod.parse(f"{release}/go.mod", data)
+    except InvalidGoModError:
+        return None
 
 
 def _main_of(file: gomod.ModFile, *, as_main: bool, path: str = "") -> _Main:

@@ -104,7 +104,8 @@ def test_lax_reading_skips_what_counts_only_in_the_main_module():
     [
         ("module m\nbogus x\n", "go.mod:2: unknown directive: bogus"),
         ("bogus (\n)\n", "go.mod:1: unknown block type: bogus"),
-        ("require (\n\ta.b/c v1.x\n)\n", 'go.mod:2:2: require a.b/c: version "v1.x" invalid: must be of the form v1.2.3'),
+        ("require (\n\ta.b/c v1.x\n)\n", 'go.mod:2:2: require a.b/c: version "v1.x" invalid: must be of the form '
+         "v1.2.3"),
         ("require a.b/c v2.0.0\n", 'go.mod:1: require a.b/c: version "v2.0.0" invalid: should be v0 or v1, not v2'),
         ("go 1.21\ngo 1.22\n", "go.mod:2: repeated go statement"),
         ("go one\n", "go.mod:1: invalid go version 'one': must match format 1.23.0"),
