@@ -30,8 +30,11 @@ from gopherwood_serving.answers import (
 )
 from gopherwood_serving.routes import Route
 
-SMALL_FILE = 1 << 20
-"""Bytes up to which a file is read into memory; from there on the server's own file response is as fast (measured)."""
+SMALL_FILE = 192 << 10
+"""Bytes up to which a file is kept in memory. From there on the server's own file response is faster (measured: 128 KiB
+1.2x from memory, 512 KiB 0.8x), and each client that reads slowly would hold a copy."""
+SMALL_OBJECT = 4 << 20
+"""The same for objects that are not files here: each would be fetched anew."""
 CHUNK = 1 << 20
 LIST_TYPE = {".info": JSON, ".mod": PLAIN, ".zip": ZIP}
 
@@ -59,9 +62,9 @@ class GoProxy:
             if suffix == MARK:
                 return self._missing(mv)
             raise StorageError(f"{mv} is published, but its {suffix} is not in the store")
-        if size <= SMALL_FILE:
-            return found(self.objects.read(name), LIST_TYPE[suffix], FOREVER)
         path = self.objects.local_path(name)
+        if size <= (SMALL_OBJECT if path is None else SMALL_FILE):
+            return found(self.objects.read(name), LIST_TYPE[suffix], FOREVER)
         body = ObjectBody(name, size) if path is None else FileBody(str(path), size)
         return found(body, LIST_TYPE[suffix], FOREVER, etag=self._etag_of_large(mv, name, suffix))
 

@@ -90,7 +90,7 @@ def test_other_methods_are_405(site: Site, resource: tuple[str, bytes], method: 
 
 
 def test_a_large_file_is_not_kept_in_memory(site: Site) -> None:
-    """A megabyte and more goes from disk to the socket by the server itself."""
+    """A large zip goes from disk to the socket by the server itself; only its headers are remembered."""
     before = site.metric("memory_bytes")
     path = "example.com/large-once"
     site.publish(path, "v1.0.0", make_module(path, "v1.0.0", {"data.bin": random.Random(2).randbytes(2 << 20)}))

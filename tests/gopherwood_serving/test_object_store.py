@@ -19,13 +19,13 @@ def bucket(make_site: Callable[..., Site]) -> tuple[Site, bytes]:
     server = s3.server()
     site = make_site(GOPHERWOOD_STORE=server.bucket(), GOPHERWOOD_S3_ENDPOINT=server.endpoint)
     site.publish(PATH, "v1.0.0")
-    large = site.publish(PATH, "v1.1.0", make_module(PATH, "v1.1.0", {"d": random.Random(4).randbytes(3 << 20)}))
+    large = site.publish(PATH, "v1.1.0", make_module(PATH, "v1.1.0", {"d": random.Random(4).randbytes(5 << 20)}))
     site.start()
     return site, large.zip
 
 
 def test_small_files_come_from_memory(bucket: tuple[Site, bytes]) -> None:
-    """Everything up to a megabyte is read once and kept."""
+    """Everything up to a few megabytes is read once and kept."""
     site, _ = bucket
     first, second = (site.get(f"/{PATH}/@v/v1.0.0.zip") for _ in range(2))
     assert (first.status, first.body) == (200, second.body)
