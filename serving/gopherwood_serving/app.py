@@ -48,7 +48,7 @@ class App:
         self.objects = objects
         self.catalog = catalog
         self.goproxy = GoProxy(objects, catalog)
-        self.sumdb = SumDBMirror(objects, catalog)
+        self.sumdb = SumDBMirror(objects, catalog, settings.sumdb)
         self.published = Published(catalog)
         self.memory = Memory(settings.serving_memory)
         self.misses = Misses()

@@ -1,8 +1,12 @@
 """A checksum database, answered from storage: what validation verified and mirrored, with the upstream unplugged.
 
-`supported` says 200 only while there is a signed tree head, because `go` then asks us for everything and never the
-database itself. A lookup is the mirrored record followed by the newest mirrored head; a partial tile that was completed
-since is cut from the full one. Authority: the proxied checksum database in `go help goproxy`, x/mod/sumdb/server.go.
+`supported` says 200 while there is a signed tree head; from then on `go` asks us alone, also about modules that it got
+from the next proxy of its list. So what we do not mirror is redirected to the database itself: whoever builds from here
+alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold without a record is
+private: it is 404, and its name is not sent anywhere.
+
+A lookup is the mirrored record followed by the newest mirrored head; a partial tile that was completed since is cut
+from the full one. Authority: the proxied checksum database in `go help goproxy`, x/mod/sumdb/server.go.
 """
 
 import re
@@ -12,79 +16,75 @@ from gopherwood.catalog import Catalog
 from gopherwood.errors import ContentError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
-from gopherwood.store import lookup_key, tile_key
-from gopherwood_serving.answers import BINARY, FOREVER, PLAIN, SHORT, Answer, found, impossible, missing
+from gopherwood.store import MARK, key, lookup_key, tile_key
+from gopherwood_serving.answers import BINARY, FOREVER, MISSING, PLAIN, SHORT, Answer, found, impossible, missing, text
 
 HEAD_SECONDS = 5.0
 """How long a worker repeats a tree head before it looks for a newer one."""
 HASH_BYTES = 32
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
-_TILE = re.compile(r"tile/8/(data|[0-9]{1,2})/(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/([1-9][0-9]{0,2}))?")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*?"
+_ASKED = re.compile(rf"({_NAME})/(supported|latest|lookup/.+|tile/.+)", re.ASCII)
+_TILE = re.compile(r"tile/8/(data|[0-9]{1,2})/(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 
 
 class SumDBMirror:
-    """Answers below /sumdb/. Methods block and raise StorageError."""
+    """Answers below /sumdb/. `setting` is GOSUMDB as configured: it may give a database's URL. Methods block."""
 
-    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, setting: str = "") -> None:
         self.objects = objects
         self.catalog = catalog
+        self.setting = setting.split()
 
     def answer(self, rest: str) -> Answer:
-        """Answer `<name>/supported`, `/latest`, `/lookup/<module>@<version>` or `/tile/...`."""
-        name, _, what = rest.partition("/")
-        if _NAME.fullmatch(name) is None:
-            return impossible("no checksum database has such a name")
-        if what in ("supported", "latest"):
-            return self._head(name, what)
-        if what.startswith("lookup/"):
-            return self._lookup(name, what.removeprefix("lookup/"))
-        if match := _TILE.fullmatch(what):
-            return self._tile(name, what, *match.groups())
-        return impossible("a checksum database has supported, latest, lookup/<module>@<version> and tile/...")
-
-    def _head(self, name: str, what: str) -> Answer:
+        """Answer `<name>/supported`, `/latest`, `/lookup/<module>@<version>` or `/tile/...`; raises StorageError."""
+        asked = _ASKED.fullmatch(rest)
+        if asked is None:
+            return impossible("a checksum database has supported, latest, lookup/<module>@<version> and tile/...")
+        name, what = asked.groups()
         head = self.catalog.tree_head(name)
         if head is None:
             return missing(f"{name} is not mirrored here: ask it directly")
-        return found(head if what == "latest" else b"", PLAIN, SHORT, module=f"sumdb/{name}", seconds=HEAD_SECONDS)
+        if what in ("supported", "latest"):
+            body = head if what == "latest" else b""
+            return found(body, PLAIN, SHORT, module=f"sumdb/{name}", seconds=HEAD_SECONDS)
+        if what.startswith("lookup/"):
+            return self._lookup(name, head, what)
+        tile = _TILE.fullmatch(what)
+        return impossible("no tile has such a path") if tile is None else self._tile(name, what, *tile.groups())
 
-    def _lookup(self, name: str, asked: str) -> Answer:
-        escaped_path, _, escaped_version = asked.rpartition("@")
+    def _lookup(self, name: str, head: bytes, what: str) -> Answer:
+        escaped_path, _, escaped_version = what.removeprefix("lookup/").rpartition("@")
         try:
             mv = ModuleVersion(module.unescape_path(escaped_path), module.unescape_version(escaped_version))
         except ContentError as error:
             return impossible(str(error))
-        head = self.catalog.tree_head(name)
         try:
             record = self.objects.read(lookup_key(name, mv))
         except MissingError:
-            record = b""
-        if head is None or not record or _number(record) >= _tree_size(head):
-            return missing(f"The record of {mv} in {name} is not mirrored here.", module=mv.path)
+            if self.objects.size(key(mv, MARK)) is None:
+                return self._elsewhere(name, what)
+            return missing(f"{mv} is not in {name}: it is private, or was not verified.\nSet GONOSUMDB for it.")
         # The record never changes, the head does: any head that covers the record is right, so an older one is too.
-        return found(record + head, PLAIN, SHORT, module=mv.path, seconds=HEAD_SECONDS)
+        return found(record + head, PLAIN, SHORT, module=f"sumdb/{name}", seconds=HEAD_SECONDS)
 
     def _tile(self, name: str, what: str, level: str, width: str | None) -> Answer:
         try:
             return found(self.objects.read(tile_key(name, what)), BINARY, FOREVER)
         except MissingError:
             pass
-        if width is not None and level != "data":
-            size = int(width) * HASH_BYTES
+        size = int(width or 0) * HASH_BYTES
+        if size and level != "data":
             try:
                 full = self.objects.read(tile_key(name, what.rpartition(".p/")[0]))
             except MissingError:
                 full = b""
             if len(full) > size:
                 return found(full[:size], BINARY, FOREVER)
-        return missing(f"{what} of {name} is not mirrored here.")
+        return self._elsewhere(name, what)
 
-
-def _number(record: bytes) -> int:
-    """Return the number of a record: its first line."""
-    return int(record.partition(b"\n")[0])
-
-
-def _tree_size(head: bytes) -> int:
-    """Return the size of the tree of a signed head: its second line."""
-    return int(head.split(b"\n", 2)[1])
+    def _elsewhere(self, name: str, what: str) -> Answer:
+        """Redirect to the database: at the URL that the setting gives it, else at the host of its name, as Go does."""
+        url = f"https://{name}"
+        if len(self.setting) == 2 and self.setting[0].partition("+")[0] == name:
+            url = self.setting[1].rstrip("/")
+        return text(302, f"not mirrored here; it is at {url}/{what}", MISSING, ("location", f"{url}/{what}"))

@@ -77,23 +77,65 @@ def test_a_partial_tile_is_cut_from_a_full_one(mirror: Mirror) -> None:
     assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
+@pytest.mark.parametrize("what", ["lookup/example.com/other@v1.0.0", "tile/8/0/999", "tile/8/data/000"])
+def test_what_is_not_mirrored_is_redirected(mirror: Mirror, what: str) -> None:
+    """What only a client of another proxy can want is at the database itself, the host of its name."""
+    site, log = mirror
+    reply = site.get(f"/sumdb/{log.name}/{what}")
+    assert (reply.status, reply.headers["Location"]) == (302, f"https://{log.name}/{what}")
+
+
+def test_a_private_name_is_sent_nowhere(mirror: Mirror) -> None:
+    """A version that we hold without a record is 404, with what to do about it, and no redirect."""
+    site, log = mirror
+    site.publish("example.com/private", "v1.0.0")
+    reply = site.get(f"/sumdb/{log.name}/lookup/example.com/private@v1.0.0")
+    assert (reply.status, reply.headers["Location"], "GONOSUMDB" in reply.text) == (404, None, True)
+
+
 @pytest.mark.parametrize(
     "what",
     [
-        "lookup/example.com/other@v1.0.0",
         "lookup/example.com/M0@v1.0.0",
         "lookup/@v1.0.0",
-        "tile/8/0/999",
+        "lookup/x",
         "tile/8/0/000.p/0",
-        "tile/8/0/000.p/256",
         "tile/9/0/000",
-        "tile/8/data/000",
+        "tile/8/0/1",
+        "tile/8/0/../../latest",
         "after/3",
         "",
         "latest/",
+        "supported/x",
     ],
 )
-def test_what_is_not_mirrored_is_404(mirror: Mirror, what: str) -> None:
-    """Other records, other tiles, our own bookkeeping: not here."""
+def test_what_no_database_has_is_404(mirror: Mirror, what: str) -> None:
+    """Malformed lookups and tiles, and our own bookkeeping: not here, and not elsewhere."""
     site, log = mirror
     assert site.get(f"/sumdb/{log.name}/{what}").status == 404
+
+
+def test_modules_of_the_next_proxy_are_verified_too(make_site: Callable[..., Site], tmp_path: Path) -> None:
+    """GOPROXY=ours,other with the default GOSUMDB: the other's module is looked up where the database is."""
+    here, there, file = (
+        ModuleVersion("example.com/here", "v1.0.0"),
+        ModuleVersion("example.com/there", "v1.0.0"),
+        tmp_path / "zip",
+    )
+    with GoProxy() as proxy:
+        sums = {}
+        for mv in (here, there):
+            made = proxy.add(mv.path, mv.version)
+            file.write_bytes(made.zip)
+            sums[mv] = fake.sums(file, made.mod)
+        log = fake.SumDBLog(sums)
+        with fake.SumDB(log=log) as database:
+            site = make_site(GOPHERWOOD_SUMDB=f"{log.vkey} {database.url}", GOPHERWOOD_UPSTREAM=proxy.url)
+            assert ingest.run(site.settings, wanted=[str(here)], style="json").exit_code == 0
+            log.grow(300)
+            site.start()
+            environ = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
+            environ |= {"GOPROXY": f"{site.url},{proxy.url}", "GOSUMDB": log.vkey, "GOPATH": str(tmp_path / "go")}
+            command = [toolchain.find_go(), "mod", "download", "-modcacherw", str(here), str(there)]
+            done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
