@@ -142,6 +142,7 @@ def pod_defaults(cluster: Cluster, task_id: str, pool: NodePool, size: command.S
         "termination_grace_period": 30,  # what a command needs at most to give its leases back
         "schedule_timeout_seconds": 600,  # a pool may have to grow from nothing
         "startup_timeout_seconds": 300,  # and pull the image
+        "startup_check_interval_seconds": 1,  # most commands take seconds: 5, the default, would be most of their time
         "deferrable": cluster.deferrable,
         "logging_interval": 10 if cluster.deferrable else None,  # else deferred logs come when all is over
         "log_events_on_failure": True,
@@ -168,7 +169,7 @@ def _labels(task_id: str) -> dict[str, str]:
 
 def _resources(size: command.Size) -> k8s.V1ResourceRequirements:
     return k8s.V1ResourceRequirements(
-        requests={"cpu": size.cpu, "memory": size.memory}, limits={"cpu": size.cpu, "memory": size.memory_limit}
+        requests={"cpu": size.cpu, "memory": size.memory}, limits={"cpu": size.cpu_limit, "memory": size.memory_limit}
     )
 
 

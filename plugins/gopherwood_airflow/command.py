@@ -26,13 +26,14 @@ class Size:
 
     cpu: str
     memory: str
+    cpu_limit: str
     memory_limit: str
 
 
-NORMAL = Size(cpu="800m", memory="1Gi", memory_limit="2Gi")
+NORMAL = Size(cpu="800m", memory="1Gi", cpu_limit="800m", memory_limit="2Gi")
 """A command at work: one core less what the node needs for itself, so that pods fill nodes evenly."""
-SMALL = Size(cpu="100m", memory="256Mi", memory_limit="512Mi")
-"""A command that mostly waits or only asks the catalog."""
+SMALL = Size(cpu="100m", memory="256Mi", cpu_limit="800m", memory_limit="512Mi")
+"""A command that mostly waits or only asks the catalog. Its limit is no smaller: starting Python takes a core."""
 
 
 class CommandLine:

@@ -27,7 +27,7 @@ from gopherwood.discover import seed as seeds
 from gopherwood.discover.source import Bad, is_exact
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, ConfigError, StorageError
 from gopherwood.module import ModuleVersion
-from gopherwood.states import State
+from gopherwood.states import OPEN, State
 from gopherwood.up import airflow
 from gopherwood.up.children import Child, Children, ask_groups_to_end
 from gopherwood.up.progress import Progress
@@ -227,13 +227,15 @@ def answers(url: str) -> bool:
 
 def first_ingestion(platform: Platform, wanted: list[ModuleVersion], queries: list[str]) -> bool:
     """Ingest the seed list by a run of the DAG, with progress; say whether it went well."""
+    if not wanted and not queries:
+        return True
     with Catalog.open(platform.settings) as catalog:
-        progress = Progress(catalog, wanted)
-        before = [mv for mv in wanted if (row := catalog.state_of(mv)) and row.state == State.PUBLISHED]
-        if len(before) == len(wanted):
-            say(f"All {len(wanted)} versions of the seed list are in the store: nothing to fetch.")
+        rows = [catalog.state_of(mv) for mv in wanted]
+        if rows and all(row and row.state not in OPEN for row in rows):
+            published = sum(row is not None and row.state == State.PUBLISHED for row in rows)
+            say(f"First ingestion: done before; {published} of {len(wanted)} versions of the seed list are published.")
             return True
-        return ingest(platform, progress, [*map(str, wanted), *queries])
+        return ingest(platform, Progress(catalog, wanted), [*map(str, wanted), *queries])
 
 
 def ingest(platform: Platform, progress: Progress, modules: list[str]) -> bool:

@@ -1,0 +1,50 @@
+"""The cluster that the tests run on: the one KUBECONFIG names, else one made for them where its recipe is at hand.
+
+On a cluster of your own, `GOPHERWOOD_TEST_IMAGE` names a tasks' image that its nodes can get (tests/cluster/image.py
+writes one as an archive); its nodes need the label `node-pool` with the pools of node_pools.py.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster import image
+
+RECIPE = image.ROOT.parent / "shared" / "kube"
+HOME = Path(os.environ.get("KUBE_HOME", Path.home() / ".cache" / "kube-for-tests"))
+IMAGE = "localhost/gopherwood:test"
+NAMESPACE = "gopherwood-tests"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster with the tasks' image on its nodes, and a namespace for us."""
+
+    kubeconfig: str
+    image: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What programs need in their environment to reach it."""
+        return os.environ | {"KUBECONFIG": self.kubeconfig, "PATH": f"{HOME / 'bin'}:{os.environ['PATH']}"}
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl in our namespace and return what it prints."""
+        command = ["kubectl", "-n", NAMESPACE, *arguments]
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True).stdout
+
+    def get(self, kind: str) -> list[dict[str, Any]]:
+        """Return all objects of a kind."""
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+        return items
+
+
+def make() -> str:
+    """Bring a cluster up and return the path of its kubeconfig."""
+    if not (HOME / "bin" / "kubeall").exists():
+        subprocess.run([RECIPE / "setup"], check=True)
+    done = subprocess.run([RECIPE / "up"], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
