@@ -85,10 +85,11 @@ class LocalProcess(command.CommandLine, BaseOperator):
 
 def start(line: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start a command as the leader of a process group that dies with us; both its streams are `stdout`."""
-    beside = str(Path(sys.executable).parent)
-    path = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+    beside = Path(sys.executable).parent
+    program = beside / line[0] if (beside / line[0]).exists() else line[0]
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(beside)])  # last: a Go of the user comes first
     return subprocess.Popen(
-        line,
+        [program, *line[1:]],
         env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,7 +1,6 @@
 """TaskPod on a real cluster: one DAG of pods, run once by Airflow itself; what became of each pod and each task."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +104,5 @@ def test_deferred_task_waits_in_the_trigger(cluster: Cluster, run: Run, tmp_path
     """With deferral on, the triggerer itself sees the pod end, and the tasks end the same."""
     deferred = Run(cluster, tmp_path, GOPHERWOOD_POD_DEFERRABLE="true")
     assert deferred.states == run.states
-    assert "mutually exclusive" not in deferred.log
-    assert "Treating as success" not in deferred.log
-    assert os.environ.get("AIRFLOW_CONN_KUBERNETES_DEFAULT") is None
+    assert deferred.log.count("the trigger says: success") >= 5  # those that succeed
+    assert "the trigger says: error" not in deferred.log

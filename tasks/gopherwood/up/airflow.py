@@ -93,7 +93,7 @@ def environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         "GOPHERWOOD_DISCOVER_SINCE": _since(folder),
         "AIRFLOW_HOME": str(folder),
         **{f"AIRFLOW__{name}": text for name, text in airflow.items()},
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]),
         "NO_PROXY": direct,
         "no_proxy": direct,
     }
