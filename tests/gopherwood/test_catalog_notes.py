@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from fakes import postgres
-from gopherwood import catalog_notes, schema
-from gopherwood.catalog import Catalog, Event
+from gopherwood.catalog import Catalog, Event, schema
+from gopherwood.catalog import notes as catalog_notes
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, ProofError, StorageError
 from gopherwood.module import ModuleVersion

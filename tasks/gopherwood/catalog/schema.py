@@ -4,7 +4,7 @@ Every time is an integer: microseconds since 1970, UTC. Both databases compare a
 connection can shift them, and a Go index timestamp keeps its digits. `to_micros` and `from_micros` convert at the edge.
 Paths sort by code point on both (collation C). There are no foreign keys: rows of `versions` are never deleted, and a
 check for each of twelve evidence rows a version would cost more than it protects. The migrations make these
-tables (gopherwood/migrations); a test compares the two.
+tables (gopherwood/catalog/migrations); a test compares the two.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,15 +1,15 @@
 """The catalog: what state every module version is in, and everything else that must be remembered between two runs.
 
-One class, put together from its halves: `catalog_queue` (enqueue, lease, finish), `catalog_reads` (questions) and
-`catalog_notes` (cursors, misses, tree heads, events), over `catalog_db` (SQLite or PostgreSQL). Import everything
-from here. A catalog is safe to use from many threads; each process opens its own.
+One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions) and `notes` (cursors,
+misses, tree heads, events), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use
+from many threads; each process opens its own.
 """
 
-from gopherwood.catalog_db import Clock, utc_now
-from gopherwood.catalog_notes import Notes
-from gopherwood.catalog_queue import Queue
-from gopherwood.catalog_reads import Reads
-from gopherwood.catalog_values import (
+from gopherwood.catalog.db import Clock, utc_now
+from gopherwood.catalog.notes import Notes
+from gopherwood.catalog.queue import Queue
+from gopherwood.catalog.reads import Reads
+from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     TOO_MANY_ATTEMPTS,
     Enqueued,

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gopherwood import schema
+from gopherwood.catalog import schema
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=schema.metadata)
 context.run_migrations()

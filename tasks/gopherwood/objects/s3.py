@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gopherwood.errors import StorageError
-from gopherwood.objects_base import (
+from gopherwood.objects.base import (
     TEMPORARIES,
     Item,
     MissingError,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gopherwood.errors import StorageError
-from gopherwood.objects_base import (
+from gopherwood.objects.base import (
     CHUNK,
     TEMPORARIES,
     Item,

@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gopherwood.catalog_db import insert_into, insert_rows
-from gopherwood.catalog_values import Event, Facts, Outcome
+from gopherwood.catalog.db import insert_into, insert_rows
+from gopherwood.catalog.schema import counters, cursors, evidence, from_micros, outbox, stale_lists, to_micros, versions
+from gopherwood.catalog.values import Event, Facts, Outcome
 from gopherwood.errors import IntegrityError
-from gopherwood.schema import counters, cursors, evidence, from_micros, outbox, stale_lists, to_micros, versions
 from gopherwood.states import FOLLOWERS, State
 
 FACTS = ("time", "h1", "go_mod_h1", "zip_size", "mod_size", "zip_sha256", "origin", "token")

@@ -21,7 +21,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
-from gopherwood import schema
+from gopherwood.catalog import schema
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, StorageError
 

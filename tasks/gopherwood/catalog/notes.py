@@ -6,11 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gopherwood.catalog_db import Database, insert_into, pieces
-from gopherwood.catalog_moves import set_cursor, write_events
-from gopherwood.catalog_values import Event, Miss, StoredEvent
+from gopherwood.catalog.db import Database, insert_into, pieces
+from gopherwood.catalog.moves import set_cursor, write_events
+from gopherwood.catalog.schema import cursors, from_micros, misses, outbox, stale_lists, tree_heads
+from gopherwood.catalog.values import Event, Miss, StoredEvent
 from gopherwood.errors import ProofError
-from gopherwood.schema import cursors, from_micros, misses, outbox, stale_lists, tree_heads
 
 MOST_MISSES = 100_000
 """Misses kept. Beyond that settled ones go first, the oldest first, and then nothing new is taken: a flood of nonsense

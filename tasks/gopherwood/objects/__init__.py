@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError
-from gopherwood.objects_base import Item, MissingError, Objects, UnstorableError, check_storable
-from gopherwood.objects_local import LocalFolder, sync_paths
+from gopherwood.objects.base import Item, MissingError, Objects, UnstorableError, check_storable
+from gopherwood.objects.local import LocalFolder, sync_paths
 
 __all__ = [
     "Item",
@@ -28,7 +28,7 @@ def open_objects(url: str, *, mutable: bool = False, settings: Settings) -> Obje
     """Open the store at `url`; `mutable` (staging) allows deletion. Raises ConfigError for any other URL."""
     parts = urlsplit(url)
     if parts.scheme == "s3" and parts.netloc:
-        from gopherwood.objects_s3 import Bucket
+        from gopherwood.objects.s3 import Bucket
 
         return Bucket(parts.netloc, parts.path.strip("/"), mutable=mutable, endpoint=settings.s3_endpoint)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):

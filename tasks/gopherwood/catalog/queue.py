@@ -13,8 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gopherwood.catalog_db import PIECE, Database, insert_into, pieces
-from gopherwood.catalog_moves import (
+from gopherwood.catalog.db import PIECE, Database, insert_into, pieces
+from gopherwood.catalog.moves import (
     Move,
     columns_of,
     count,
@@ -25,7 +25,8 @@ from gopherwood.catalog_moves import (
     write_events,
     write_evidence,
 )
-from gopherwood.catalog_values import (
+from gopherwood.catalog.schema import to_micros, versions
+from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     TOO_MANY_ATTEMPTS,
     Enqueued,
@@ -39,7 +40,6 @@ from gopherwood.catalog_values import (
 )
 from gopherwood.errors import UsageError
 from gopherwood.module import ModuleVersion, match_prefix_patterns
-from gopherwood.schema import to_micros, versions
 from gopherwood.states import State
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from gopherwood import semver
-from gopherwood.catalog_db import Database, pieces
-from gopherwood.catalog_moves import facts_of
-from gopherwood.catalog_values import Evidence, IndexEntry, PublishedVersion, VersionRow
+from gopherwood.catalog.db import Database, pieces
+from gopherwood.catalog.moves import facts_of
+from gopherwood.catalog.schema import counters, evidence, from_micros, to_micros, versions
+from gopherwood.catalog.values import Evidence, IndexEntry, PublishedVersion, VersionRow
 from gopherwood.module import ModuleVersion
-from gopherwood.schema import counters, evidence, from_micros, to_micros, versions
 from gopherwood.states import OPEN, State
 
 
