@@ -1,16 +1,18 @@
-"""One worker of an ingestion: fetch a batch, validate it, publish it, and again, till told to stop.
+"""One worker of an ingestion: fetch a batch, validate it, and again, while another thread publishes; till told to stop.
 
     python -m gopherwood.ingest.worker STYLE NUMBER PARENT
 
-The three steps of one worker take turns; several workers make them overlap. Each step leases its own work from the
-catalog, so it does not matter which worker fetched what it validates. An idle worker waits a little, and ends when
-its parent has ended.
+Publishing waits for the disk most of the time, so it has a thread of its own. Each step leases its own work from the
+catalog, so it does not matter which worker fetched what another validates. An idle worker waits a little, and ends
+when its parent has ended.
 """
 
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from gopherwood import fetch, output
 from gopherwood.catalog import Catalog
@@ -27,8 +29,6 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 
 def work(settings: Settings, number: int, parent: int, stop: threading.Event) -> int:
     """Work till `stop` is set or the parent process is gone; return the exit code."""
-    pause = SHORTEST_PAUSE
-    size = settings.batch
     with (
         Catalog.open(settings) as catalog,
         Validator.open(settings) as validator,
@@ -36,19 +36,40 @@ def work(settings: Settings, number: int, parent: int, stop: threading.Event) ->
         Client(settings) as client,
     ):
         upstream = Upstream.from_settings(settings, client)
-        while not stop.is_set() and not validator.result.proofs and os.getppid() == parent:
-            fetched = fetch.run(settings, limit=size, worker=number, stop=stop, catalog=catalog, upstream=upstream)
-            worked = fetched.staged + fetched.gone + fetched.rejected + fetched.failed > 0
-            worked |= validator.batch(size, stop) > 0
-            worked |= not stop.is_set() and publisher.batch(size) > 0
-            if worked:
-                pause = SHORTEST_PAUSE
-            else:
-                publisher.write_lists()
-                stop.wait(pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
+
+        def check() -> bool:
+            done = fetch.run(
+                settings, limit=settings.batch, worker=number, stop=stop, catalog=catalog, upstream=upstream
+            )
+            checked = validator.batch(settings.batch, stop)
+            if validator.result.proofs:
+                stop.set()
+            return checked + done.staged + done.gone + done.rejected + done.failed > 0
+
+        def publish() -> bool:
+            if publisher.batch(settings.batch):
+                return True
+            publisher.write_lists()
+            return False
+
+        with ThreadPoolExecutor(2) as threads:
+            both = [threads.submit(_again, step, parent, stop) for step in (check, publish)]
+            for each in as_completed(both):
+                stop.set()  # the other one has no reason to go on
+                each.result()
         contradicted = validator.result.integrity + validator.result.proofs + publisher.result.conflicts
         return EXIT_INTEGRITY if contradicted else EXIT_DONE
+
+
+def _again(step: Callable[[], bool], parent: int, stop: threading.Event) -> None:
+    """Do a step over and over, with a pause whenever it found nothing to do."""
+    pause = SHORTEST_PAUSE
+    while not stop.is_set() and os.getppid() == parent:
+        if step():
+            pause = SHORTEST_PAUSE
+        else:
+            stop.wait(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
 
 
 def main(style: str, number: str, parent: str) -> int:
