@@ -5,6 +5,7 @@ away first; then they take no new connection, finish what is under way, and end.
 """
 
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -12,12 +13,18 @@ from functools import partial
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server as Granian
 
 from gopherwood.config import Settings
 from gopherwood_serving import fastlane
 from gopherwood_serving.app import App, create_app
+
+MOST_CONNECTIONS = 20_000
+"""Connections of one worker, if the system's limit of open files allows as many."""
+CONNECTION_BUFFER = 64 << 10
+"""Bytes buffered for one connection; granian's own 400 KiB are the memory of every client that reads slowly."""
 
 
 class Server(Granian):  # type: ignore[misc,valid-type]
@@ -35,6 +42,9 @@ class Server(Granian):  # type: ignore[misc,valid-type]
             runtime_mode=RuntimeModes.st,
             loop=Loops.auto,
             http=HTTPModes.http1,
+            # granian counts connections here, idle ones too: at its default of 1024 the next client is not answered.
+            backpressure=MOST_CONNECTIONS,
+            http1_settings=HTTP1Settings(max_buffer_size=CONNECTION_BUFFER),
             websockets=False,
             log_level=LogLevels.warning,
         )
@@ -44,6 +54,9 @@ class Server(Granian):  # type: ignore[misc,valid-type]
 
     def run(self) -> None:
         """Serve until a signal ends it."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_CONNECTIONS * 2 if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS * 2)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
         self.serve(target_loader=partial(_load, self._settings), wrap_loader=False)
 
     def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:

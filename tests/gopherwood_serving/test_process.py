@@ -1,7 +1,9 @@
 """The process: flags, a taken port, several workers, and an end that loses no request."""
 
+import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -75,6 +77,17 @@ def test_workers_share_one_port(make_site: Callable[..., Site]) -> None:
     pair.wait(both)
     pair.wait(lambda: {pair.get("/example.com/m/@v/list").text for _ in range(8)} == {"v1.0.0\n"})
     assert pair.stop() == 0
+
+
+def test_idle_connections_keep_nobody_out(site: Site) -> None:
+    """More connections than granian answers at once by default stay open, and the next one is answered."""
+    wanted, (soft, hard) = 1200, resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, wanted + 500)), hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(wanted):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", site.port), timeout=10))
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_the_fast_lane_is_on(site: Site) -> None:
