@@ -1,10 +1,10 @@
 """Source `closure`: what building the versions that we hold or have queued asks for, as `go` loads the module graph.
 
-Given modules or seed lists, it is about those alone. Rounds: load the graph of every release as far as its go.mod
-files are had, get those that are missing (from the store, else from the upstream: the few bytes of a .mod, so that
-one run finds all), and load again, until nothing is missing, what is left cannot be had, or the limit is reached.
-What could not be had is reported with the release that asks for it. The go.mod files read here only lead to names;
-what is published is validated like all else.
+Given modules or seed lists, it is about those alone, and queues them too. Rounds: load the graph of every release as
+far as its go.mod files are had, get those that are missing (from the store, else from the upstream: the few bytes of
+a .mod, so that one run finds all), and load again, until nothing is missing, what is left cannot be had, or the limit
+is reached. What could not be had is reported with the release that asks for it. The go.mod files read here only lead
+to names; what is published is validated like all else.
 """
 
 import logging
@@ -60,8 +60,10 @@ def find(ask: Ask) -> Iterator[Batch]:
     """Yield what is missing, a batch a round, and at the end what could not be had."""
     mods = _Mods(ask)
     loader = Loader(mods.get)
-    pending, bad = _releases(ask)
-    yield Batch(bad=bad)
+    pending = []
+    for batch in _releases(ask):
+        pending += [mv for mv in batch.wanted if isinstance(mv, ModuleVersion)]
+        yield batch if ask.is_named else Batch()
     left, why = ask.limit, dict[ModuleVersion, ModuleVersion]()
     while pending and left > 0 and not ask.stop.is_set():
         report = Report()
@@ -86,14 +88,10 @@ def find(ask: Ask) -> Iterator[Batch]:
         yield Batch(bad=[Bad("closure", f"stopped after {ask.limit} versions: run it again for more", retry=True)])
 
 
-def _releases(ask: Ask) -> tuple[list[ModuleVersion], list[Bad]]:
-    """Return the releases that were asked for, else all that are published or on their way."""
-    if not ask.wanted and not ask.seeds:
+def _releases(ask: Ask) -> Iterator[Batch]:
+    """Yield the releases that were asked for, else all that are published or on their way."""
+    if ask.is_named:
+        yield from seed.find(ask)
+    else:
         rows = ask.catalog.recent((State.PUBLISHED, *OPEN), limit=MOST_RELEASES)
-        return sorted(row.mv for row in rows), []
-    found: dict[ModuleVersion, None] = {}
-    bad: list[Bad] = []
-    for batch in seed.find(ask):
-        found |= dict.fromkeys(wanted for wanted in batch.wanted if isinstance(wanted, ModuleVersion))
-        bad += batch.bad
-    return list(found), bad
+        yield Batch(sorted(row.mv for row in rows))

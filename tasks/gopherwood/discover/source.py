@@ -64,6 +64,11 @@ class Ask:
     stop: threading.Event = field(default_factory=threading.Event)
     _open: ExitStack = field(default_factory=ExitStack, repr=False)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether modules or seed lists were named."""
+        return bool(self.wanted or self.seeds)
+
     @cached_property
     def upstream(self) -> Upstream:
         """The upstream that the settings name."""

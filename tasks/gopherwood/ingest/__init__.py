@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gopherwood import discover, errors
-from gopherwood.catalog import Catalog
+from gopherwood.catalog import Catalog, VersionRow
 from gopherwood.config import Settings
 from gopherwood.discover.source import Bad
 from gopherwood.ingest import progress
 from gopherwood.ingest.crew import Crew
+from gopherwood.module import ModuleVersion
 from gopherwood.states import State
 
 WORTH_A_WORKER = 100
@@ -89,22 +90,19 @@ def run(
         catalog.migrate()
         watch = progress.Watch(catalog)
         show = progress.Terminal() if style != "json" and progress.for_terminal() else progress.Lines()
-        for source in ("seed", "closure") if closure else ("seed",):
-            if wanted or seeds:
-                found = discover.run(
-                    settings, source, catalog=catalog, wanted=wanted, seeds=seeds, limit=limit, stop=stop
-                )
-                result.new += found.new
-                result.bad = list({bad.what: bad for bad in [*result.bad, *found.reports]}.values())
+        if wanted or seeds:
+            source = "closure" if closure else "seed"
+            found = discover.run(settings, source, catalog=catalog, wanted=wanted, seeds=seeds, limit=limit, stop=stop)
+            result.new, result.bad = found.new, found.reports
         with show:
             run = _Run(settings, catalog, watch, show, stop, wait)
             run.drain(workers)
         last = watch.look()
+        result.refused = run.refused()
     result.published = last.since_start(State.PUBLISHED)
     result.rejected = last.since_start(State.REJECTED)
     result.gone = last.since_start(State.GONE)
     result.left = last.left
-    result.refused = run.refused
     result.worst = run.exit_code
     result.seconds = round(time.monotonic() - started, 3)
     return result
@@ -128,13 +126,13 @@ class _Run:
         self._show = show
         self._stop = stop
         self._wait = wait
-        self._refused: dict[str, dict[str, str]] = {}
+        self._refused: set[ModuleVersion] = set()
         self.exit_code = errors.EXIT_DONE
 
-    @property
     def refused(self) -> list[dict[str, str]]:
-        """What was refused, each version once."""
-        return list(self._refused.values())
+        """Return what was refused in the end, each version once: a failure that was made good is none."""
+        rows = (self._catalog.state_of(mv) for mv in sorted(self._refused))
+        return [_line(row) for row in rows if row and row.state in progress.REFUSED]
 
     def drain(self, workers: int | None) -> None:
         """Set workers to the queue till nothing is left that is worth waiting for."""
@@ -162,9 +160,7 @@ class _Run:
         """Show where things are; tell whether it is worth waiting for more."""
         snapshot = self._watch.look()
         self._show.show(snapshot)
-        for row in snapshot.refused:
-            what = {"module": str(row.mv), "state": row.state.value, "reason": row.reason, "detail": row.detail}
-            self._refused[str(row.mv)] = what
+        self._refused |= {row.mv for row in snapshot.refused}
         ready = self._catalog.next_ready()
         if not snapshot.left or ready is None:
             return False
@@ -174,3 +170,7 @@ class _Run:
         only_retries = snapshot.counts[State.FAILED] == snapshot.left
         bound = self._wait if only_retries else max(self._wait, LEASE)
         return (ready - datetime.now(UTC)).total_seconds() <= bound
+
+
+def _line(row: VersionRow) -> dict[str, str]:
+    return {"module": str(row.mv), "state": row.state.value, "reason": row.reason, "detail": row.detail}
