@@ -29,7 +29,7 @@ from gopherwood_serving.routes import NoRouteError, Route, parse
 from gopherwood_serving.send import send
 from gopherwood_serving.sumdb import SumDBMirror
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("gopherwood.serving")
 T = TypeVar("T")
 
 THREADS = 16

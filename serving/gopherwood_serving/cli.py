@@ -5,13 +5,12 @@ codes are those of errors.py.
 """
 
 import argparse
-import logging
 import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gopherwood import __version__
+from gopherwood import __version__, output
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, ConfigError, GopherwoodError
 
@@ -77,7 +76,7 @@ def _serve(settings: Settings) -> None:
     from gopherwood_serving.server import Server
 
     create_app(settings).close()  # a URL of no store or no catalog is found here, and not in each worker
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    output.start_logging(None)
     host = f"[{settings.serving_host}]" if ":" in settings.serving_host else settings.serving_host
     print(f"serving {settings.store_url} at http://{host}:{settings.serving_port}", flush=True)  # noqa: T201
     Server(settings).run()
