@@ -58,7 +58,7 @@ def hash_archive(archive: zipdir.Archive, keep: str | None = None) -> tuple[str,
         if entry.name == keep:
             kept = b"".join(archive.chunks(entry, body))
             digest = hashlib.sha256(kept)
-        elif entry.size <= zipdir.WHOLE:
+        elif entry.size <= zipdir.WHOLE and entry.compressed <= zipdir.WHOLE:
             digest = hashlib.sha256(archive.read(entry, body))
         else:
             digest = hashlib.sha256()

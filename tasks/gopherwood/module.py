@@ -115,7 +115,7 @@ def _element_problem(element: str, kind: str) -> str:
         return "leading dot in path element"
     if element[-1] == ".":
         return "trailing dot in path element"
-    for char in _OTHER_CHAR[kind].findall(element):
+    for char in dict.fromkeys(_OTHER_CHAR[kind].findall(element)):
         if kind != "file" or char.isascii() or not runes.is_letter(char):
             return f"invalid char {runes.quote_rune(char)}"
     short = element.partition(".")[0]

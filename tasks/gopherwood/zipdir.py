@@ -27,7 +27,7 @@ MAX_ENTRIES = 65_535
 """Entries in one zip: what the 16-bit count of the format can say."""
 MAX_DIRECTORY = 32 << 20
 """Bytes of a zip's directory of entries."""
-WHOLE = 1 << 20
+WHOLE = 256 << 10
 """Bytes of the largest entry that is inflated in one piece."""
 
 _END = struct.Struct("<4s4H2LH")
