@@ -91,8 +91,14 @@ class App:
         self.metrics.add("in_flight")
         kind, outcome, sent = "other", "error", 0
         try:
-            kind, answer = await self._find(scope)
+            route = _route(scope)
+            kind = route.kind
+            answer = route.refusal or await self._answer(route, scope)
             outcome, sent = await send(answer, scope, protocol, self.objects.open, self._pool)
+        except StorageError as error:
+            log.error("%s: %s", scope.path, error)
+            excuse = unavailable("The storage behind this repository does not answer now. Try again soon.")
+            outcome, sent = await send(excuse, scope, protocol, self.objects.open, self._pool)
         finally:
             self.metrics.add("in_flight", -1)
             self.metrics.cell(kind, outcome).observe(perf_counter() - started, sent)
@@ -103,6 +109,8 @@ class App:
         # Ctrl-C in a terminal reaches every process of the group; only the parent decides, so that it can drain first.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._note())]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, after the last request."""
@@ -113,37 +121,33 @@ class App:
     def close(self) -> None:
         """End the threads, note the last misses, close the catalog."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._write_misses()
+        self._write(self.misses.take())
         self.catalog.close()
 
     def drain(self) -> None:
         """Say on /readyz from now on that no new request should come here."""
         self.draining = True
 
-    async def _find(self, scope: Any) -> tuple[str, Answer]:
-        """Return the class of the request, and the answer, from memory or made now."""
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # They run for ever. If one does not, lists grow old: say so, and take no new requests.
+        if not task.cancelled():
+            log.critical("a task beside the requests has ended: draining", exc_info=task.exception())
+            self.drain()
+
+    async def _answer(self, route: Route, scope: Any) -> Answer:
+        """Return the answer, from memory or made now."""
         path = scope.path
-        if scope.method not in ("GET", "HEAD"):
-            return "other", text(405, "only GET and HEAD are answered here", NEVER, ("allow", "GET, HEAD"))
-        try:
-            route = parse(path)
-        except NoRouteError as error:
-            return "other", impossible(str(error))
         entry = self.memory.get(path)
         if entry is not None and entry.answer.expires >= monotonic():
             entry.used = True
-            return route.kind, entry.answer
+            return entry.answer
         generation = self.generation
-        try:
-            answer = await self._make(route, scope)
-        except StorageError as error:
-            log.error("%s: %s", path, error)
-            return route.kind, unavailable("The storage behind this repository does not answer now. Try again soon.")
+        answer = await self._make(route, scope)
         if answer.keep and (generation == self.generation or not answer.module):
             self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"))
         if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in scope.headers:
             self.misses.note(route)
-        return route.kind, answer
+        return answer
 
     async def _make(self, route: Route, scope: Any) -> Answer:
         if route.kind in MODULE_KINDS:
@@ -211,11 +215,11 @@ class App:
     async def _note(self) -> None:
         while True:
             await asyncio.sleep(NOTE_EVERY_SECONDS)
-            await self._in_thread(self._write_misses)
+            await self._in_thread(self._write, self.misses.take())
 
-    def _write_misses(self) -> None:
+    def _write(self, taken: set[tuple[str, str]]) -> None:
         try:
-            misses.write(self.catalog, self.misses.take())
+            misses.write(self.catalog, taken)
         except StorageError as error:
             log.error("requests for modules were not noted: %s", error)
 
@@ -223,6 +227,16 @@ class App:
 def create_app(settings: Settings, worker: int = 1) -> App:
     """Open store and catalog, and build the application on them; what a worker process calls."""
     return App(settings, open_store(settings), Catalog.open(settings), worker=worker)
+
+
+def _route(scope: Any) -> Route:
+    """Return what is asked for; one that can never be answered carries its refusal."""
+    if scope.method not in ("GET", "HEAD"):
+        return Route("other", refusal=text(405, "only GET and HEAD are answered here", NEVER, ("allow", "GET, HEAD")))
+    try:
+        return parse(scope.path)
+    except NoRouteError as error:
+        return Route("other", refusal=impossible(str(error)))
 
 
 def _metrics(worker: int) -> Metrics:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gopherwood import module, queries, semver
 from gopherwood.errors import ContentError, InvalidVersionError
 from gopherwood.module import ModuleVersion
+from gopherwood_serving.answers import Answer
 
 LONGEST_PATH = 2048
 """Characters of the longest path that is looked at; the longest real ones have some 300."""
@@ -31,6 +32,8 @@ class Route:
     """An exact version (info, mod, zip), or the query of a `query`."""
     fetches: bool = True
     """Whether a miss is to be noted: not under /cached-only/."""
+    refusal: Answer | None = None
+    """The answer, where no work is needed to know it."""
 
     @property
     def mv(self) -> ModuleVersion:
