@@ -31,6 +31,8 @@ PARTS = {
 SCHEDULER = "airflow-scheduler"
 HOST = "127.0.0.1"
 USER = "admin"
+LAST_LINES = 5
+"""Lines of a failed task's log that we repeat."""
 TIMEOUT = 20.0
 """Seconds that one request to the API may take."""
 
@@ -173,10 +175,16 @@ class Api:
         counts = Counter(str(task["task_id"]) for task in tasks)
         return [name if count == 1 else f"{name} x{count}" for name, count in counts.items()]
 
-    def failed_tasks(self, dag: str, run: str) -> list[str]:
-        """Return the addresses of the pages of a run's failed tasks."""
-        tasks = self.get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?state=failed")["task_instances"]
-        return [f"{self.base}/dags/{dag}/runs/{run}/tasks/{task['task_id']}" for task in tasks]
+    def failed_tasks(self, dag: str, run: str) -> dict[str, list[str]]:
+        """Return the address of the page of each failed task of a run, and the last lines of its log."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"
+        failed = {}
+        for task in self.get(f"{path}?state=failed")["task_instances"]:
+            name = task["task_id"]
+            log = self.get(f"{path}/{name}/logs/{task['try_number']}?map_index={task['map_index']}")["content"]
+            said = [str(line["event"]) for line in log if isinstance(line, dict) and line.get("filename") == "local.py"]
+            failed[f"{self.base}/dags/{dag}/runs/{run}/tasks/{name}"] = said[-LAST_LINES:]
+        return failed
 
     def get(self, path: str) -> Any:
         """Return the answer to a GET, logged in."""

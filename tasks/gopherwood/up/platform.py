@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from gopherwood import toolchain
 from gopherwood.catalog import Catalog
@@ -77,8 +78,9 @@ def run(settings: Settings, *, seed: str, once: bool, stop: threading.Event) -> 
             start(platform, env)
             ok = first_ingestion(platform, wanted, queries)
             say_how_to_use(settings)
-            while not once:
-                platform.wait()
+            if not once:
+                say("Ctrl-C stops everything.\n")
+                wait_for_the_end(platform)
         except Stopped:
             ok = not once
             say("\nStopping ...")
@@ -86,6 +88,12 @@ def run(settings: Settings, *, seed: str, once: bool, stop: threading.Event) -> 
             take_down(children)
     say("Stopped; nothing is left running.")
     return EXIT_DONE if ok else EXIT_FAILED
+
+
+def wait_for_the_end(platform: Platform) -> NoReturn:
+    """Wait till the platform is stopped or breaks; it always ends by an exception (see `Platform.wait`)."""
+    while True:
+        platform.wait()
 
 
 # --- before anything starts -------------------------------------------------------------------------------------------
@@ -172,6 +180,7 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     while not answers(f"{serving}/readyz"):
         platform.wait(0.1)
     say(f"  serving   {serving}")
+    say("  Airflow   starting; half a minute, more the first time ...")
     api = airflow.Api(settings)
     while not (api.healthy() and api.has_dag(INGEST)):
         platform.wait()
@@ -248,7 +257,8 @@ def ingest(platform: Platform, progress: Progress, modules: list[str]) -> bool:
     try:
         while (state := api.state(INGEST, run)) not in ("success", "failed"):
             progress.look()
-            progress.show(doing=", ".join(api.running_tasks(INGEST, run)))
+            tasks = ["waiting for another run"] if state == "queued" else api.running_tasks(INGEST, run)
+            progress.show(doing=", ".join(tasks))
             platform.wait()
     finally:
         progress.look()
@@ -256,8 +266,8 @@ def ingest(platform: Platform, progress: Progress, modules: list[str]) -> bool:
         progress.close()
     if state == "failed":
         say(f"The first ingestion FAILED after {time.monotonic() - began:.0f} s. What failed, with its log:")
-        for where in api.failed_tasks(INGEST, run):
-            say(f"  {where}")
+        for where, last_lines in api.failed_tasks(INGEST, run).items():
+            say("\n".join([f"  {where}", *(f"    {line}" for line in last_lines)]))
         return False
     published = progress.counts()[State.PUBLISHED]
     say(f"First ingestion done in {time.monotonic() - began:.0f} s: {published} of {len(modules)} published.")
@@ -277,8 +287,6 @@ def say_how_to_use(settings: Settings) -> None:
 
 Use it:        export GOPROXY={proxy}
 For example:   cd {where} && GOPROXY={proxy} {go} build . && ./hello greet Gopher
-
-Ctrl-C stops everything.
 """
     )
 
@@ -293,7 +301,7 @@ def take_down(children: Children) -> None:
             child.process.terminate()
         ask_groups_to_end(child)
         children.end([child])
-    children.end(list(children.running))
+    children.end(list(children.running), grace=3.0)  # they hold no work; Airflow's API server idles on for 12 s
 
 
 def died(child: Child) -> PartDiedError:
