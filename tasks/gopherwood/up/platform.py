@@ -257,7 +257,7 @@ def ingest(platform: Platform, progress: Progress, modules: list[str]) -> bool:
     try:
         while (state := api.state(INGEST, run)) not in ("success", "failed"):
             progress.look()
-            tasks = ["waiting for another run"] if state == "queued" else api.running_tasks(INGEST, run)
+            tasks = ["waiting for its turn in Airflow"] if state == "queued" else api.running_tasks(INGEST, run)
             progress.show(doing=", ".join(tasks))
             platform.wait()
     finally:
