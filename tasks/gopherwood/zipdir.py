@@ -225,11 +225,13 @@ def _find_directory(view: View) -> tuple[int, int, int]:
     """Return where the directory begins, how many entries it declares, and how many bytes lie before the archive."""
     end = _find_end(view)
     _, _, _, _, count, size, offset, _ = _END.unpack_from(view, end)
-    if count == _U16 or size == _U16 or offset == _U32:
-        end64 = _find_end64(view, end)
-        if end64 is not None:
-            end = end64
-            _, _, count, size, offset = _read_end64(view, end)
+    full = count == _U16 or offset == _U32
+    end64 = _find_end64(view, end) if full or size in (_U16, _U32) else None
+    if end64 is not None:
+        if not full:
+            raise _not_a_zip()  # a size of 0xffff (up to Go 1.26) or 0xffffffff (since then) calls for that record
+        end = end64
+        _, _, count, size, offset = _read_end64(view, end)
     base = end - size - offset
     start = base + offset
     if not 0 <= start < len(view) or max(size, offset) >= 1 << 63:
@@ -294,10 +296,8 @@ def _headers(view: View, start: int, base: int) -> Iterator[Entry]:
         if at - start > MAX_DIRECTORY:
             raise InvalidZipError(f"zip directory is too large (max size is {MAX_DIRECTORY} bytes)")
         if _U32 in (packed, length, offset):
-            fields = _zip64_sizes(bytes(view[names + name : names + name + extra]), length, packed, offset)
-            if fields is None:
-                return
-            length, packed, offset = fields
+            extra_field = bytes(view[names + name : names + name + extra])
+            length, packed, offset = _zip64_sizes(extra_field, length, packed, offset)
         raw = bytes(view[names : names + name])
         text = raw.decode("utf-8", "surrogateescape")
         yield Entry(text, raw, method, flags, crc, packed, length, offset + base)
@@ -310,21 +310,28 @@ def _ends(at: int, wanted: int, size: int) -> bool:
     return at + wanted > size
 
 
-def _zip64_sizes(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int] | None:
-    """Return the three, those that did not fit into 32 bits taken from the extra field; None if that is broken."""
+def _zip64_sizes(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
+    """Return the three, those that did not fit into 32 bits taken from the extra field.
+
+    Raises InvalidZipError where versions of Go differ: of two fields they take the first up to 1.26, the last since
+    then, and without one 1.26 takes the entry for the end of the directory.
+    """
     values = [size, packed, offset]
     missing = [i for i, value in enumerate(values) if value == _U32]
-    while len(extra) >= 4 and missing:
+    found = 0
+    while len(extra) >= 4:
         tag, length = struct.unpack_from("<HH", extra)
         field, extra = extra[4 : 4 + length], extra[4 + length :]
         if len(field) < length:
             break
         if tag != _ZIP64_EXTRA:
             continue
-        for i in missing:
-            if len(field) < 8:
-                return None
-            values[i], field = int.from_bytes(field[:8], "little"), field[8:]
-        missing = []
-    # A size of exactly 2^32-1 is possible; an offset or a packed size is not.
-    return None if missing and missing != [0] else (values[0], values[1], values[2])
+        found += 1
+        if found > 1 or len(field) < 8 * len(missing):
+            raise InvalidZipError("zip entry with broken 64-bit sizes")
+        for at, i in enumerate(missing):
+            values[i] = int.from_bytes(field[8 * at : 8 * at + 8], "little")
+    # Without the field, a size of exactly 2^32-1 is possible; an offset or a packed size is not.
+    if not found and missing != [0]:
+        raise InvalidZipError("zip entry without its 64-bit sizes")
+    return values[0], values[1], values[2]
