@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from gopherwood.errors import ConfigError
 
-_USERINFO = re.compile(r"(?<=://)[^/?#@\s]*@")
+_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+"""Up to the last @: a password may hold one."""
 
 
 def redact(text: str) -> str:
@@ -27,7 +28,7 @@ def authorization(scheme: str, userinfo: str | None, host: str) -> str | None:
 
     Raises ConfigError when a URL asks to send its credentials where others can read them.
     """
-    safe = scheme == "https" or _is_loopback(host)
+    safe = scheme == "https" or is_loopback(host)
     if userinfo:
         if not safe:
             raise ConfigError(f"refusing to send credentials to {host} unencrypted", hint="use an https URL")
@@ -43,7 +44,8 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, as a URL names it, is this machine by its own loopback interface."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

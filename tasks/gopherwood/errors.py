@@ -207,6 +207,12 @@ class RefusedError(UpstreamError):
     reason = "refused"
 
 
+class UntrustedError(UpstreamError):
+    """The other end could not prove who it is: its certificate is not one that we trust for its name."""
+
+    reason = "untrusted"
+
+
 class TruncatedError(UpstreamError):
     """Fewer or other bytes arrived than were announced."""
 

@@ -1,9 +1,9 @@
 """The one HTTP client: what upstream, index and checksum database are asked with.
 
 It reuses connections among threads, enforces a limit of bytes while it reads, checks every announced length, follows a
-few redirects and re-checks each, tries again with jitter and as Retry-After says, and speaks through the proxies that
-the environment names. `file://` URLs are read from disk, for GOPROXY=file:///... . No message holds credentials.
-Why no library does it: see wire.py.
+few redirects and re-checks each, tries again with jitter and as Retry-After says (which then holds for all threads),
+and speaks through the proxies that the environment names. `file://` URLs are read from disk, for GOPROXY=file:///... .
+No message holds credentials. Why no library does it: docs/adr/0003-http-client.md.
 """
 
 import email.utils
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
-from gopherwood import endpoint, wire
+from gopherwood import endpoint, reach, wire
 from gopherwood.config import Settings
 from gopherwood.credentials import redact
 from gopherwood.errors import (
@@ -28,16 +28,19 @@ from gopherwood.errors import (
     StorageError,
     TooLargeError,
     TruncatedError,
+    UntrustedError,
     UpstreamError,
     UsageError,
 )
+from gopherwood.reach import Reach
 
 __all__ = ["Client", "Response", "redact"]
 
 TRIES = 4
 """Times one request is made before its module version waits in the catalog for its next attempt."""
 PATIENCE = 20.0
-"""Seconds we sleep at most between two tries; a longer Retry-After is the catalog's to wait for."""
+"""Seconds we sleep at most between two tries; a longer Retry-After is the catalog's to wait for. Also the longest that
+one reply's Retry-After holds up the requests of others to the same server."""
 FIRST_PAUSE = 0.25
 """Seconds before the second try, doubled for each further one; drawn between half of it and the whole."""
 LARGE = 8 << 20
@@ -150,10 +153,10 @@ class Client:
                 if head.status != 429 and head.status < 500:
                     return head, refusal
                 error: UpstreamError = _error_for(url, head, refusal)
-            except (NotFoundError, RefusedError):
-                raise
             except UpstreamError as caught:
-                error = type(caught)(f"{redact(url)}: {caught}", retry_after=caught.retry_after)
+                error = type(caught)(f"{redact(url)}: {caught}", hint=caught.hint)
+                if isinstance(error, RefusedError | UntrustedError):
+                    raise error from None
             except TooLargeError as caught:
                 raise TooLargeError(f"{redact(url)}: {caught}") from None
             tried += 1
@@ -164,23 +167,20 @@ class Client:
             self._stopped.wait(wait)
 
     def _follow(self, url: str, limit: int, write: Sink) -> tuple[wire.Head, bytes]:
-        """Ask and follow redirects; none leads from the internet to an inner address, nor from https to http."""
+        """Ask and follow redirects; none leads from https to http, nor inwards (reach.py)."""
         if url.startswith("file:"):
             return _read_file(url, limit, write)
-        outside = False
+        allowed: Reach | None = None
         for _ in range(MAX_REDIRECTS + 1):
-            head, refusal, public = self._exchange(url, limit, write, must_be_public=outside)
+            head, refusal, met = self._exchange(url, limit, write, allowed)
             location = head.headers.get("location")
             if head.status not in _REDIRECTS or not location:
                 return head, refusal
-            target = urljoin(url, location)
-            if url.startswith("https:") and not target.startswith("https:"):
-                raise RefusedError(f"{redact(url)}: refusing a redirect that leaves https: {redact(target)}")
-            outside = outside or public
-            url = _with_credentials_of(url, target)
+            url = _target(url, location)
+            allowed = reach.after(met if allowed is None else min(met, allowed))
         raise UpstreamError(f"more than {MAX_REDIRECTS} redirects")
 
-    def _exchange(self, url: str, limit: int, write: Sink, *, must_be_public: bool) -> tuple[wire.Head, bytes, bool]:
+    def _exchange(self, url: str, limit: int, write: Sink, allowed: Reach | None) -> tuple[wire.Head, bytes, Reach]:
         """Ask once. A connection that went stale while nobody used it is replaced, which is no try."""
         match = endpoint.URL.fullmatch(url.partition("#")[0])
         if not match:
@@ -191,14 +191,22 @@ class Client:
             at = self._endpoints.setdefault(match["base"], made)
         request = at.request(match["target"] or "/")
         while True:
-            connection = at.connection()
-            if must_be_public and not connection.public:
-                connection.close()
-                raise RefusedError(f"{redact(url)}: refusing a redirect from the internet to an inner address")
+            self._keep_off(at)
+            connection = at.connection(allowed)
             try:
-                return (*self._on(connection, at, request, limit, write), connection.public)
+                head, refusal = self._on(connection, at, request, limit, write)
             except wire.StaleError:
                 continue
+            may_pass = head.status == 429 or head.status >= 500
+            if may_pass and (wait := retry_after(head.headers.get("retry-after", ""))):
+                at.not_before = time.monotonic() + min(wait, self._patience)
+            return head, refusal, at.reach_of(connection)
+
+    def _keep_off(self, at: endpoint.Endpoint) -> None:
+        """Wait while the server wants no requests, whoever it told so; not longer than our patience."""
+        until = time.monotonic() + self._patience
+        while (now := time.monotonic()) < min(at.not_before, until) and not self._stopped.is_set():
+            self._stopped.wait(min(at.not_before, until) - now)
 
     def _on(
         self, connection: wire.Connection, at: endpoint.Endpoint, request: bytes, limit: int, write: Sink
@@ -241,17 +249,24 @@ class _Turn:
             self._large.release()
 
 
-def _with_credentials_of(url: str, target: str) -> str:
-    """Return the redirect's target, with the credentials of `url` when it stays on the same origin."""
-    old, new = endpoint.URL.match(url), endpoint.URL.match(target)
-    same = (
-        old
-        and new
-        and old["user"]
-        and not new["user"]
-        and old.group("scheme", "host", "port") == new.group("scheme", "host", "port")
-    )
-    return target.replace("://", f"://{old['user']}@", 1) if same and old else target
+def _target(url: str, location: str) -> str:
+    """Return where a redirect leads, with the credentials of `url` if that is the same origin, and with no others.
+
+    Raises RefusedError for one that leaves https. All else that is wrong with it is UpstreamError: theirs, not usage.
+    """
+    try:
+        target = urljoin(url, location).partition("#")[0]
+    except ValueError:
+        target = ""
+    old, new = endpoint.URL.fullmatch(url.partition("#")[0]), endpoint.URL.fullmatch(target)
+    if not old or not new:
+        raise UpstreamError(f"it redirects to what is no http or https URL: {redact(location)[:200]}")
+    if (old["scheme"], new["scheme"]) == ("https", "http"):
+        raise RefusedError(f"refusing a redirect that leaves https: {redact(target)}")
+    origin = ("scheme", "host", "port")
+    user = f"{old['user']}@" if old["user"] and old.group(*origin) == new.group(*origin) else ""
+    port = f":{new['port']}" if new["port"] else ""
+    return f"{new['scheme']}://{user}{new['host']}{port}{new['target'] or '/'}"
 
 
 def _read_file(url: str, limit: int, write: Sink) -> tuple[wire.Head, bytes]:

@@ -8,17 +8,27 @@ a 200 of no bytes. Credentials, redirects and retries are http.py's business. Au
 """
 
 import http.client
-import ipaddress
+import os
 import select
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gopherwood.errors import StoppedError, TooLargeError, TruncatedError, UpstreamError
+from gopherwood import reach
+from gopherwood.errors import (
+    ConfigError,
+    StoppedError,
+    TooLargeError,
+    TruncatedError,
+    UntrustedError,
+    UpstreamError,
+)
 
 MAX_HEAD = 64 << 10
 """Bytes of status line and headers that one reply may have."""
@@ -111,8 +121,8 @@ class Connection:
         self._used = False
         self._idle_since = 0.0
         self.reusable = False
-        self.public = is_public(self._socket.getpeername()[0])
-        """Whether the other end has an address of the public internet; of what is behind a proxy it says nothing."""
+        self.reach = reach.of(self._socket.getpeername()[0])
+        """How near the other end is; of what is behind a proxy it says nothing."""
 
     def exchange(self, request: bytes, limit: int, write: Callable[[bytes], object]) -> tuple[Head, bytes]:
         """Send `request` and read its reply, giving the body of a 200 to `write` as it arrives.
@@ -203,49 +213,51 @@ class Connection:
         self._opened.close()
 
 
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the public internet, looking through the IPv6 transition forms."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return inner.is_global
-    return ip.is_global
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
 def connect(
     scheme: str, host: str, port: int | None, *, timeout: float, tunnel: tuple[str, int, dict[str, str]] | None = None
 ) -> Connection:
     """Open a connection to an origin, through the CONNECT tunnel of a proxy when one is given.
 
-    `timeout` is in seconds and holds for connecting and for each wait for a byte. Raises UpstreamError.
+    `timeout` is in seconds and holds for connecting and for each wait for a byte. Raises UpstreamError, its subclass
+    UntrustedError when the certificate does not convince, and ConfigError.
     """
     opened: http.client.HTTPConnection
     at, at_port = (tunnel[0], tunnel[1]) if tunnel else (host, port)
     if scheme == "https":
-        opened = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=_tls())
+        opened = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=tls())
     else:
         opened = http.client.HTTPConnection(at, at_port, timeout=timeout)
     if tunnel:
         opened.set_tunnel(host, port or http.client.HTTPS_PORT, tunnel[2])
     try:
         opened.connect()
-    except (OSError, http.client.HTTPException) as error:
+        return Connection(opened, timeout)
+    except ssl.SSLCertVerificationError as error:
         opened.close()
-        raise UpstreamError(f"cannot connect to {at}: {error}") from None
-    return Connection(opened, timeout)
+        raise UntrustedError(
+            f"the certificate of {host} is not trusted: {error.verify_message.rstrip('.')}",
+            hint="is it the right host? SSL_CERT_FILE names the certificates of a private authority (a PEM file)",
+        ) from None
+    except (OSError, http.client.HTTPException, UnicodeError, OverflowError) as error:
+        opened.close()
+        way = f"{host} through the proxy {at}" if tunnel else host
+        raise UpstreamError(f"cannot connect to {way}: {error}") from None
 
 
-_context: list[ssl.SSLContext] = []
+def tls() -> ssl.SSLContext:
+    """Return the TLS settings: the system's certificates, or those that SSL_CERT_FILE and SSL_CERT_DIR name.
+
+    Raises ConfigError when SSL_CERT_FILE cannot be read: OpenSSL would say nothing, and then trust nobody.
+    """
+    return _tls(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
 
 
-def _tls() -> ssl.SSLContext:
-    """Return the process's TLS settings: the system's certificates, or those that SSL_CERT_FILE/SSL_CERT_DIR name."""
-    if not _context:
-        _context.append(ssl.create_default_context())
-    return _context[0]
+@lru_cache(maxsize=4)
+def _tls(file: str, _folder: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if file:
+        try:
+            context.load_verify_locations(Path(file))
+        except OSError as error:
+            raise ConfigError(f"SSL_CERT_FILE={file} holds no certificates: {error.strerror or error}") from None
+    return context

@@ -6,6 +6,7 @@ Subclasses say what is served (`answer`); tests say what goes wrong (`fail`) and
 import base64
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -127,6 +128,10 @@ class Loopback:
     agents: set[str] = field(default_factory=set)
     """User-Agent headers seen."""
     connections: int = 0
+    tls: ssl.SSLContext | None = None
+    """The server's side of TLS; without it, plain HTTP."""
+    seen: list[tuple[str, str | None]] = field(default_factory=list)
+    """Path and Authorization header of each request, in order."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -158,7 +163,9 @@ class Loopback:
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.owner = self
         self.port: int = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
@@ -202,6 +209,7 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         with self.owner.lock:
             self.owner.requests[path] += 1
+            self.owner.seen.append((path, self.headers.get("Authorization")))
             self.owner.agents.add(self.headers.get("User-Agent", ""))
         if not self._is_authorized():
             self.send(Answer(401, b"who are you?\n", (("WWW-Authenticate", "Basic"),)))

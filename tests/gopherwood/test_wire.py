@@ -103,26 +103,3 @@ def test_a_connection_is_kept_unless_the_server_closes_it(headers: bytes, reusab
     with answering(b"HTTP/1.1 200 OK\r\n" + headers + b"Content-Length: 2\r\n\r\nhi") as connection:
         ask(connection)
         assert connection.reusable is reusable
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("64:ff9b::a00:1", False),
-        ("2002:a00:1::", False),
-        ("64:ff9b::808:808", True),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    """Metadata services, carrier NAT and IPv6 forms of inner addresses are inner addresses."""
-    assert wire.is_public(address) is public
