@@ -106,6 +106,16 @@ def test_repacked_zip_is_no_conflict(home, tmp_path):
     assert row(home, A).facts["zip_size"] == len(valid.files(A, level=9)[".zip"])
 
 
+@pytest.mark.parametrize("damaged", [b"", b"no zip", valid.files(A)[".zip"][:-30]])
+def test_damaged_zip_in_the_store_is_one_conflict(home, damaged):
+    """A zip that nobody can read any more holds back its own version, for a person to look at, and no other."""
+    store.open_store(home).create(store.key(A, ".zip"), damaged)
+    valid.make_valid(home, [A, B])
+    result = publish.run(home)
+    assert (result.published, result.conflicts, result.exit_code) == (1, 1, EXIT_INTEGRITY)
+    assert (row(home, A).state, row(home, B).state) == (State.HELD, State.PUBLISHED)
+
+
 def test_staged_bytes_are_checked(home):
     """Staged bytes that are not the validated ones are never published: the version is fetched again."""
     valid.make_valid(home, [A, B])
