@@ -86,5 +86,5 @@ def _convert(name: str, text: str, kind: type) -> Path | str | int | float:
     except ValueError:
         raise ConfigError(f"{name}={text!r} is not a number", hint=f"set {name} to a number, or unset it") from None
     if value <= 0:
-        raise ConfigError(f"{name}={text!r} must be positive")
+        raise ConfigError(f"{name}={text!r} is not above zero", hint=f"set {name} to a positive number, or unset it")
     return value

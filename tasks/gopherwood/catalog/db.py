@@ -192,7 +192,12 @@ def _engine(address: str) -> sa.Engine:
 
 
 def _sqlite(url: URL) -> sa.Engine:
-    Path(str(url.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(str(url.database)).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "set GOPHERWOOD_HOME (or GOPHERWOOD_CATALOG) to a place that can be written"
+        raise ConfigError(f"the catalog's folder {folder} cannot be made: {error.strerror}", hint=hint) from error
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")
