@@ -15,6 +15,8 @@ class Index(Loopback):
     lines: list[tuple[str, str]] = field(default_factory=list)
     """Timestamp and line."""
     max_page: int = MAX_PAGE
+    strict: bool = False
+    """Whether a limit above `max_page` is a bad request, rather than cut."""
     pages: list[dict[str, str]] = field(default_factory=list)
     """The queries asked, in order."""
 
@@ -32,7 +34,10 @@ class Index(Loopback):
             return Answer(404, b"not found\n")
         self.pages.append(query)
         since = _comparable(query.get("since", ""))
-        limit = min(int(query.get("limit", str(MAX_PAGE))), self.max_page)
+        limit = int(query.get("limit", str(MAX_PAGE)))
+        if self.strict and limit > self.max_page:
+            return Answer(400, b"limit too large\n", (("Content-Type", "text/plain"),))
+        limit = min(limit, self.max_page)
         found = [line for at, line in self.lines if _comparable(at) >= since]
         return Answer(200, "".join(f"{line}\n" for line in found[:limit]).encode())
 

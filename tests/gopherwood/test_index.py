@@ -54,13 +54,44 @@ def test_a_page_of_one_timestamp_is_looked_past(index: Index, client: Client) ->
     assert max(int(page["limit"]) for page in index.pages) == 32
 
 
-def test_hidden_entries_are_reported(index: Index, client: Client) -> None:
-    """When the server's own bound hides entries of one timestamp, that is said, and the feed is read on."""
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("counts", [(6, 2), (2, 6), (2, 6, 2), (1, 4, 1)])
+@pytest.mark.parametrize("limit", [3, 4, 100])
+def test_what_the_servers_bound_hides_is_an_error(
+    index: Index, client: Client, limit: int, counts: tuple[int, ...], strict: bool
+) -> None:
+    """A full page of one time, and no way to see more of it: what came before is handed on, and then it is said."""
+    index.max_page, index.strict = 4, strict and limit <= 4
+    wanted = fill(index, *counts)
+    got: list[str] = []
+    with pytest.raises(UpstreamError, match="may hide others") as caught:
+        got.extend(line.path for line in read(index.url, client, limit=limit) if isinstance(line, Entry))
+    assert "more lines at once" in caught.value.hint
+    assert wanted != got == wanted[: len(got)] != []
+
+
+def test_an_end_is_not_taken_for_a_bound(index: Index, client: Client) -> None:
+    """Some versions of one time at the very end, fewer than a page can hold, are the end."""
     index.max_page = 4
-    wanted = fill(index, 6, 2)
-    lines = list(read(index.url, client, limit=4))
-    assert [line.path for line in lines if isinstance(line, Entry)] == wanted[:4] + wanted[6:]
-    assert ["hide" in line.why for line in lines if isinstance(line, BadLine)] == [True]
+    wanted = fill(index, 1, 2, 3)
+    lines = list(read(index.url, client, limit=100))
+    assert [line.path for line in lines if isinstance(line, Entry)] == wanted
+    assert len(lines) == len(wanted)
+
+
+def test_nothing_new_costs_two_requests(index: Index, client: Client) -> None:
+    """From the last time on there is one line: that a page may be longer is asked with two."""
+    fill(index, 5, 1)
+    assert paths(index, client, 100, since=datetime(2024, 1, 1, 0, 0, 1, 500_000, UTC)) == ["example.com/m1x0"]
+    assert [page["limit"] for page in index.pages] == ["100", "2"]
+
+
+def test_a_feed_of_one_time_is_reported_as_doubtful(index: Index, client: Client) -> None:
+    """Nothing before and nothing later to tell whether it is whole: read, with a line that says so."""
+    wanted = fill(index, 3)
+    lines = list(read(index.url, client))
+    assert [line.path for line in lines if isinstance(line, Entry)] == wanted
+    assert ["may hide" in line.why for line in lines if isinstance(line, BadLine)] == [True]
 
 
 def test_a_server_may_give_less_than_is_asked(index: Index, client: Client) -> None:
