@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from fakes.goproxy import GoProxy
@@ -120,8 +121,7 @@ class Up:
 
 def sessions_below(pid: int) -> set[int]:
     """Return the sessions of a process and of those it has started."""
-    listed = subprocess.run(["ps", "-A", "-o", "ppid=,sess="], capture_output=True, text=True, check=True).stdout
-    return {pid} | {int(session) for parent, session in map(str.split, listed.splitlines()) if int(parent) == pid}
+    return {pid} | {os.getsid(child.pid) for child in psutil.Process(pid).children()}
 
 
 def is_listening(port: int) -> bool:
@@ -171,10 +171,10 @@ def test_it_says_how_to_go_on(up: Up) -> None:
 
 def test_nothing_listens_but_on_loopback(up: Up) -> None:
     """No process of the platform accepts connections from elsewhere, and only two ports are open."""
-    pids = [pid for session in up.sessions for pid in children.members(session)]
-    listed = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
-    ours = {line.split()[3] for line in listed if any(f"pid={pid}," in line for pid in pids)}
-    assert ours == {f"127.0.0.1:{up.serving_port}", f"127.0.0.1:{up.airflow_port}"}
+    processes = [psutil.Process(pid) for session in up.sessions for pid in children.members(session)]
+    sockets = [socket for process in processes for socket in process.net_connections("inet")]
+    listening = {tuple(socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert listening == {("127.0.0.1", up.serving_port), ("127.0.0.1", up.airflow_port)}
 
 
 def test_modules_that_a_person_names_are_ingested(up: Up) -> None:
