@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -168,12 +169,19 @@ class Upstream:
         """Return a file of a checksum database, through the first entry that supports it.
 
         `subpath` is `latest`, `lookup/M@V` or `tile/...`. With `direct` in the list the database itself is asked.
+        Raises NotFoundError also for a lookup that is answered 400: so golang.org/x/mod/sumdb's server refuses versions
+        that no log of it can hold, and so proxies in front of one pass on that there is none.
         """
         base = self._sumdbs.get(name)
         if base is None:
             with self._sumdb_lock:
                 base = self._sumdbs.get(name) or self._sumdbs.setdefault(name, self._find_sumdb(name))
-        return self.client.get(f"{base}/{quote(subpath, safe='/!@+~')}", limit=MAX_SUMDB).body
+        try:
+            return self.client.get(f"{base}/{quote(subpath, safe='/!@+~')}", limit=MAX_SUMDB).body
+        except UpstreamError as error:
+            if error.status == HTTPStatus.BAD_REQUEST and subpath.startswith("lookup/"):
+                raise NotFoundError(f"not known to the checksum database: {error}", status=error.status) from None
+            raise
 
     def _find_sumdb(self, name: str) -> str:
         for entry in self._entries:

@@ -306,6 +306,37 @@ def test_the_checksum_database_is_asked_through_the_first_that_supports_it(
         over(client, proxy.url).get_sumdb("sum.other", "latest")
 
 
+def test_a_lookup_that_is_a_bad_request_is_not_known(proxy: GoProxy, upstream: Upstream) -> None:
+    """A checksum database, or a proxy before one, that answers 400 to a lookup does not know it; asked once."""
+    log = SumDBLog({})
+    proxy.mount(f"sumdb/{log.name}", log.answer)
+    for subpath in (f"lookup/{V1}", "tile/8/0/000"):
+        proxy.fail(f"sumdb/{log.name}/{subpath}", status(400, "invalid module@version syntax"))
+    with pytest.raises(NotFoundError, match=r"not known to the checksum database: .*invalid module@version"):
+        upstream.get_sumdb(log.name, f"lookup/{V1}")
+    with pytest.raises(UpstreamError) as caught:
+        upstream.get_sumdb(log.name, "tile/8/0/000")
+    assert not isinstance(caught.value, NotFoundError)
+    assert proxy.requests[f"sumdb/{log.name}/lookup/{V1}"] == 1
+
+
+def test_the_whole_protocol_over_a_file_tree(client: Client, proxy: GoProxy, tmp_path: Path) -> None:
+    """A folder answers lists, queries, zips and escaped names as a server does."""
+    up = ModuleVersion("example.com/Up", "v1.2.0-RC1")
+    for mv in (V1, up):
+        proxy.add(mv.path, mv.version)
+    for name, data in proxy.files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / M / "@v" / "list").write_text("v1.0.0\n")
+    upstream = over(client, tmp_path.as_uri() + "/")
+    assert upstream.latest(M).version == "v1.0.0"
+    assert upstream.info(up) == proxy.files["example.com/!up/@v/v1.2.0-!r!c1.info"]
+    assert upstream.zip_to(up, tmp_path / "zip") == len(proxy.files["example.com/!up/@v/v1.2.0-!r!c1.zip"])
+    with pytest.raises(NotFoundError, match=r"v9\.0\.0\.zip"):
+        upstream.zip_to(ModuleVersion(M, "v9.0.0"), tmp_path / "zip")
+
+
 def test_the_settings_come_before_the_go_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """--upstream wins; else GOPROXY and GONOPROXY of the environment count; an empty list is an error."""
     monkeypatch.setenv("GOPROXY", "https://u:secret@a.test,direct")
