@@ -6,7 +6,7 @@ import pytest
 
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
-from gopherwood.errors import ConfigError
+from gopherwood.errors import ConfigError, StorageError
 
 
 def test_settings_come_from_the_environment():
@@ -30,3 +30,10 @@ def test_home_that_is_a_file_is_a_setting_to_mend(tmp_path):
     with pytest.raises(ConfigError, match="file cannot be made") as error:
         Catalog.open(Settings(home=tmp_path / "file"))
     assert "GOPHERWOOD_HOME" in error.value.hint
+
+
+def test_catalog_without_tables_names_the_command(tmp_path):
+    """Before the first migration, every question is answered with the command that mends it."""
+    with Catalog.open(Settings(home=tmp_path)) as catalog, pytest.raises(StorageError) as error:
+        catalog.counts()
+    assert "gopherwood migrate" in error.value.hint

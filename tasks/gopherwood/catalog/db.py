@@ -144,7 +144,7 @@ class Database:
     def _storage_error(self, says: str) -> StorageError:
         where = self.engine.url.render_as_string(hide_password=True)
         absent = "no such table" in says or "does not exist" in says
-        hint = "the catalog has no tables yet, or older ones: it must be migrated first" if absent else ""
+        hint = "it has no tables yet, or older ones: it must be migrated first (gopherwood migrate)" if absent else ""
         return StorageError(f"catalog {where}: {says.splitlines()[0] if says else 'unknown error'}", hint=hint)
 
 
