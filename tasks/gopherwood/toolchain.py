@@ -37,6 +37,15 @@ def go_env(*names: str) -> dict[str, str]:
     return values
 
 
+def patterns(name: str) -> str:
+    """Return GONOSUMDB or GONOPROXY, which Go fills from GOPRIVATE; without Go (in a pod) the environment alone says."""
+    try:
+        find_go()
+    except ConfigError:
+        return os.environ.get(name) or os.environ.get("GOPRIVATE", "")
+    return go_env(name)[name]
+
+
 @cache
 def _ask_go(names: tuple[str, ...], _goenv: str, _home: str) -> dict[str, str]:
     # The two unnamed arguments decide which file Go reads, so they belong to the key of the cache. GOTOOLCHAIN and the

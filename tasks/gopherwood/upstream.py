@@ -107,8 +107,8 @@ class Upstream:
         client = client or Client(settings)
         if settings.upstream:
             return cls(parse_goproxy(settings.upstream), client)
-        env = toolchain.go_env("GOPROXY", "GONOPROXY")
-        return cls(parse_goproxy(env["GOPROXY"]), client, no_proxy=env["GONOPROXY"])
+        configured = toolchain.go_env("GOPROXY")["GOPROXY"]
+        return cls(parse_goproxy(configured), client, no_proxy=toolchain.patterns("GONOPROXY"))
 
     def __str__(self) -> str:
         return ",".join(redact(entry.url) for entry in self._entries)

@@ -61,3 +61,17 @@ def test_broken_go_env(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     with pytest.raises(ConfigError, match="no such thing"):
         toolchain.go_env("GOBROKEN")
+
+
+def test_private_patterns_without_go(no_go, monkeypatch):
+    """In a pod, which has no Go, GOPRIVATE of the environment keeps private names from the checksum database."""
+    monkeypatch.delenv("GONOSUMDB", raising=False)
+    monkeypatch.setenv("GOPRIVATE", "corp.example/*")
+    assert toolchain.patterns("GONOSUMDB") == "corp.example/*"
+
+
+def test_private_patterns_with_go(monkeypatch):
+    """Where Go is, it says what GONOSUMDB is: by default what GOPRIVATE names."""
+    monkeypatch.delenv("GONOSUMDB", raising=False)
+    monkeypatch.setenv("GOPRIVATE", "corp.example/*")
+    assert toolchain.patterns("GONOSUMDB") == "corp.example/*"

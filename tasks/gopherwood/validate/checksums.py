@@ -33,7 +33,7 @@ class Checksums:
         configured = settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"]
         if parse_gosumdb(configured) is None:
             return cls(None)
-        skip = toolchain.go_env("GONOSUMDB")["GONOSUMDB"]  # `go env` fills it from GOPRIVATE
+        skip = toolchain.patterns("GONOSUMDB")
         database = SumDB.open(configured, upstream.get_sumdb, catalog, store, client=upstream.client, skip=skip)
         return cls(database)
 
