@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOTS = ("dags", "plugins", "tasks", "serving")
 SOURCES = sorted(path for root in ROOTS for path in (ROOT / root).rglob("*.py"))
 LONGEST_FUNCTION = 79
-HEAVY = ("alembic", "boto3", "cryptography", "requests", "rich", "sqlalchemy", "urllib3")
+HEAVY = ("alembic", "boto3", "botocore", "cryptography", "rich", "sqlalchemy", "urllib3")
+HTTP_LIBRARIES = {"aiohttp", "httpx", "requests", "urllib3"}
 
 
 def tracked() -> list[Path]:
@@ -68,6 +69,17 @@ def test_every_module_and_function_is_documented_and_fits_a_screen(path: Path) -
         and "migrations" not in path.parts
     ]
     assert faults == []
+
+
+@pytest.mark.parametrize("root", ["tasks", "serving"])
+def test_one_http_client(root: str) -> None:
+    """What goes out goes through gopherwood.http (docs/adr/0003-http-client.md); object stores have their own client."""
+    guilty = {
+        str(path.relative_to(ROOT)): names
+        for path in (ROOT / root).rglob("*.py")
+        if (names := imported(ast.parse(path.read_text())) & HTTP_LIBRARIES)
+    }
+    assert guilty == {}
 
 
 def test_one_broad_except() -> None:
