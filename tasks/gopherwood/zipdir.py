@@ -35,6 +35,8 @@ _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4s20xQQQQ")
 _HEADER = struct.Struct("<4s4x2H4xLLLHHH8xL")
 _LOCAL = struct.Struct("<4s22xHH")
+_DESCRIPTOR = struct.Struct("<LL")
+_DESCRIPTOR_SIGNATURE = 0x08074B50
 _STORED, _DEFLATED = 0, 8
 _HAS_DESCRIPTOR = 0x8
 _ZIP64_EXTRA = 1
@@ -166,21 +168,23 @@ class Archive:
             raise _broken(entry, "compressed content ends too early")
 
     def _check(self, entry: Entry, body: int, size: int, crc: int, *, ended: bool) -> None:
+        declared = entry.crc
+        descriptor = self._descriptor_crc(body + entry.compressed) if entry.flags & _HAS_DESCRIPTOR else None
+        if size == entry.size and ended and crc == declared and descriptor in (declared, None):
+            return
         if size > entry.size:
             raise _broken(entry, f"content is larger than its declared size of {entry.size} bytes")
         if not ended or size < entry.size:
             raise _broken(entry, f"content ends after {size} of {entry.size} declared bytes")
-        declared = entry.crc
-        if entry.flags & _HAS_DESCRIPTOR and self._descriptor_crc(body + entry.compressed) != declared:
+        if descriptor not in (declared, None):
             raise _broken(entry, "the checksum behind it is not the one in the directory")
         # Go takes a missing checksum (0) for none, unless it is written behind the content as well.
-        if crc != declared and (declared or entry.flags & _HAS_DESCRIPTOR):
+        if declared or descriptor is not None:
             raise _broken(entry, f"checksum is {crc:08x}, declared {declared:08x}")
 
     def _descriptor_crc(self, offset: int) -> int:
-        # The signature before the checksum is optional.
-        descriptor = bytes(self.view[offset : offset + 8])
-        return int.from_bytes(descriptor[4:] if descriptor[:4] == b"PK\7\x08" else descriptor[:4], "little")
+        first, second = _DESCRIPTOR.unpack_from(self.view, offset)  # an optional signature, the checksum
+        return int(second if first == _DESCRIPTOR_SIGNATURE else first)
 
 
 def open_archive(path: Path, *, strict: bool = False) -> Archive:
@@ -188,12 +192,15 @@ def open_archive(path: Path, *, strict: bool = False) -> Archive:
 
     `strict` inflates with zlib. The map is freed with the Archive. The file must not shrink meanwhile.
     """
-    with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(file).st_size
         if size > MAX_ZIP_FILE:
             raise TooLargeError(too_large(size))
         # Reading a small file is quicker than mapping it.
-        data = file.readall() if size <= _CHUNK else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        data = os.read(file, size) if size <= _CHUNK else mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(file)
     return Archive(memoryview(data), strict=strict)
 
 
@@ -287,12 +294,15 @@ def _read_directory(view: View, start: int, count: int, base: int) -> list[Entry
 def _headers(view: View, start: int, base: int) -> Iterator[Entry]:
     """Yield directory entries up to the first thing that is none, which is where Go stops."""
     at, size = start, len(view)
-    while not _ends(at, _HEADER.size, size):
+    while at + _HEADER.size <= size:
         signature, flags, method, crc, packed, length, name, extra, comment, offset = _HEADER.unpack_from(view, at)
         names = at + _HEADER.size
-        if signature != b"PK\1\2" or _ends(names, name + extra + comment, size):
-            return
         at = names + name + extra + comment
+        if signature != b"PK\1\2":
+            return
+        if at > size:
+            at = names
+            break
         if at - start > MAX_DIRECTORY:
             raise InvalidZipError(f"zip directory is too large (max size is {MAX_DIRECTORY} bytes)")
         if _U32 in (packed, length, offset):
@@ -301,13 +311,9 @@ def _headers(view: View, start: int, base: int) -> Iterator[Entry]:
         raw = bytes(view[names : names + name])
         text = raw.decode("utf-8", "surrogateescape")
         yield Entry(text, raw, method, flags, crc, packed, length, offset + base)
-
-
-def _ends(at: int, wanted: int, size: int) -> bool:
     # To Go, a header cut short is the end of the directory, but one that is missing at the end of the file is an error.
-    if wanted and at == size:
+    if at == size:
         raise InvalidZipError("not a valid zip file: unexpected end of file")
-    return at + wanted > size
 
 
 def _zip64_sizes(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
