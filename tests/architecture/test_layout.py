@@ -73,7 +73,7 @@ def test_every_module_and_function_is_documented_and_fits_a_screen(path: Path) -
 
 @pytest.mark.parametrize("root", ["tasks", "serving"])
 def test_one_http_client(root: str) -> None:
-    """What goes out goes through gopherwood.http (docs/adr/0003-http-client.md); object stores have their own client."""
+    """What goes out goes through gopherwood.http (docs/adr/0003-http-client.md); object stores bring a client along."""
     guilty = {
         str(path.relative_to(ROOT)): names
         for path in (ROOT / root).rglob("*.py")
