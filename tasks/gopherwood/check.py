@@ -5,12 +5,13 @@ from the report. `hash` prints what a go.sum line would say: of a file called go
 zip its tree hash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gopherwood import dirhash, module, modzip
-from gopherwood.errors import EXIT_DONE, EXIT_FAILED, ContentError, InvalidZipError, UsageError
+from gopherwood import dirhash, modzip
+from gopherwood.errors import EXIT_DONE, EXIT_FAILED, ContentError, UsageError
 from gopherwood.module import ModuleVersion
 
 SHOWN = 20
@@ -43,24 +44,25 @@ class ZipReport:
         return "\n".join([verdict, *found[:SHOWN], *more])
 
 
-def check_zip(name: str, file: Path) -> ZipReport:
-    """Check a file as the zip of `MODULE@VERSION`.
+def check_zip(mv: ModuleVersion, file: Path) -> ZipReport:
+    """Check a file as the zip of a module version; whatever is wrong with it is in the report.
 
-    Raises UsageError when there is no such file, InvalidPathError and InvalidVersionError for a name that is none.
+    Raises UsageError when there is no such file, or it cannot be read.
     """
-    _must_exist(file)
-    path, _, version = name.partition("@")
-    module.check(path, version)
-    mv = ModuleVersion(path, version)
-    try:
-        found = modzip.check_zip(mv, file)
-    except InvalidZipError as error:  # no zip at all: there is nothing to report on
-        return ZipReport(name, str(file), False, str(error), "", 0, [], [])
-    problem = _problem(found)
-    h1 = "" if problem else dirhash.hash_zip(file)
+    with _readable(file):
+        try:
+            found = modzip.check_zip(mv, file)
+        except ContentError as error:  # no zip at all: there is nothing to report on
+            return ZipReport(str(mv), str(file), False, str(error), "", 0, [], [])
+        problem, h1 = _problem(found), ""
+        if not problem:
+            try:
+                h1 = dirhash.hash_zip(file)
+            except ContentError as error:  # only reading the content shows that it is not what the directory says
+                problem = str(error)
     omitted = [f"{item.path}: {item.error}" for item in found.omitted]
     invalid = [f"{item.path}: {item.error}" for item in found.invalid]
-    return ZipReport(name, str(file), not problem, problem, h1, len(found.valid), omitted, invalid)
+    return ZipReport(str(mv), str(file), not problem, problem, h1, len(found.valid), omitted, invalid)
 
 
 def _problem(found: modzip.CheckedFiles) -> str:
@@ -84,18 +86,26 @@ class Hashes:
 
 
 def hash_files(files: Sequence[Path]) -> Hashes:
-    """Return the h1 hash of zips and go.mod files; raises UsageError for a file that is not there."""
-    for file in files:
-        _must_exist(file)
+    """Return the h1 hash of zips and go.mod files; raises UsageError naming a file that is neither."""
     return Hashes({str(file): _hash(file) for file in files})
 
 
 def _hash(file: Path) -> str:
-    if file.name.endswith(".mod"):
-        return dirhash.hash_go_mod(file.read_bytes())
-    return dirhash.hash_zip(file)
+    with _readable(file):
+        try:
+            return dirhash.hash_go_mod(file.read_bytes()) if file.name.endswith(".mod") else dirhash.hash_zip(file)
+        except ContentError as error:
+            hint = "name module zips, and go.mod files called go.mod or *.mod"
+            raise UsageError(f"{file}: {error}", hint=hint) from error
 
 
-def _must_exist(file: Path) -> None:
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Turn a file that is not there, or cannot be read, into a UsageError that names it."""
     if not file.is_file():
-        raise UsageError(f"no such file: {file}")
+        what = f"{file} is a folder" if file.is_dir() else f"no such file: {file}"
+        raise UsageError(what, hint="name a file that exists")
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a file that you may read") from error

@@ -12,16 +12,16 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from gopherwood import __version__
 from gopherwood.config import PREFIX, Settings
-from gopherwood.errors import EXIT_FAILED, EXIT_INTEGRITY, GopherwoodError
+from gopherwood.errors import EXIT_FAILED, EXIT_INTEGRITY, EXIT_USAGE, GopherwoodError
 
 GRACE = 20.0
 """Seconds that a verb has to end after SIGTERM; less than the 30 that Kubernetes grants."""
@@ -32,9 +32,18 @@ Verbs = Any  # argparse keeps the type of its sub-parsers private
 Verb = argparse.ArgumentParser
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all others of ours: what is wrong, then what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error; exit with 2."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n`{self.prog} --help` tells what it takes.\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of every verb and flag."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gopherwood",
         description="A curated, immutable Go module repository.",
         usage="gopherwood [flags] VERB ...",
@@ -42,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gopherwood {__version__}")
     _common(parser)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
     for add in (_requeue, _check_zip, _hash, _migrate, _smoke, _up):
@@ -66,11 +75,13 @@ def _ingest(verbs: Verbs) -> None:
         "--closure", action="store_true", help="then add what building them needs, till nothing is missing"
     )
     verb.add_argument(
-        "--max", type=int, default=100_000, metavar="N", help="most versions --closure adds (default: 100000)"
+        "--max", type=_count, default=100_000, metavar="N", help="most versions --closure adds (default: 100000)"
     )
-    verb.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core, one for a short queue)")
     verb.add_argument(
-        "--wait", type=float, default=120.0, metavar="SECONDS", help="longest wait for a retry (default: 120)"
+        "--workers", type=_count, metavar="N", help="processes (default: one a core, one for a short queue)"
+    )
+    verb.add_argument(
+        "--wait", type=_seconds, default=120.0, metavar="SECONDS", help="longest wait for a retry (default: 120)"
     )
 
 
@@ -80,13 +91,13 @@ def _discover(verbs: Verbs) -> None:
     verb.add_argument("--source", choices=SOURCES, help="where to look (default: seed, when something is WANTED)")
     verb.add_argument("--since", metavar="ISO", help="index: from this time on (default: where the last run ended)")
     verb.add_argument("--until", metavar="ISO", help="index: up to, and without, this time")
-    verb.add_argument("--max", type=int, default=100_000, metavar="N", help="most versions to add (default: 100000)")
+    verb.add_argument("--max", type=_count, default=100_000, metavar="N", help="most versions to add (default: 100000)")
 
 
 def _fetch(verbs: Verbs) -> None:
     verb = _verb(verbs, "fetch", "download queued versions from the upstream into staging")
     verb.add_argument(
-        "--worker", type=int, default=0, metavar="I", help="number of this worker, for its lease and its log"
+        "--worker", type=_number, default=0, metavar="I", help="number of this worker, for its lease and its log"
     )
     _limit(verb)
 
@@ -100,24 +111,24 @@ def _publish(verbs: Verbs) -> None:
 
 
 def _status(verbs: Verbs) -> None:
-    says = "say what is where: the queue, what was rejected and why, or one version's story"
-    verb = _verb(verbs, "status", says, "[MODULE@VERSION ...]")
-    verb.add_argument("wanted", nargs="*", metavar="MODULE@VERSION", help="tell of these (default: of everything)")
-    verb.add_argument("--recent", type=int, default=10, metavar="N", help="how many rejections to show (default: 10)")
+    says = "say what is where: the queue, what was refused and why, a module's versions, or one version's story"
+    verb = _verb(verbs, "status", says, "[MODULE[@VERSION] ...]")
+    verb.add_argument("wanted", nargs="*", metavar="MODULE[@VERSION]", help="tell of these (default: of everything)")
+    verb.add_argument("--recent", type=_number, default=10, metavar="N", help="how many refusals to show (default: 10)")
 
 
 def _plan(verbs: Verbs) -> None:
     verb = _verb(verbs, "plan", "print how many fetch workers the queue asks for, as a list of their numbers")
-    verb.add_argument("--max-workers", type=int, default=4, metavar="N", help="most workers (default: 4)")
+    verb.add_argument("--max-workers", type=_count, default=4, metavar="N", help="most workers (default: 4)")
     verb.add_argument(
-        "--per-worker", type=int, default=200, metavar="N", help="open versions worth a worker (default: 200)"
+        "--per-worker", type=_count, default=200, metavar="N", help="open versions worth a worker (default: 200)"
     )
 
 
 def _requeue(verbs: Verbs) -> None:
-    says = "put rejected, gone, failed or held versions back into the queue"
+    says = "put rejected, gone, failed or (with --state held) held versions back into the queue"
     verb = _verb(verbs, "requeue", says, "[MODULE[@VERSION] ...]")
-    verb.add_argument("wanted", nargs="*", metavar="MODULE[@VERSION]", help="these, or all versions of a module")
+    verb.add_argument("wanted", nargs="*", metavar="MODULE[@VERSION]", help="these, or all of a module (or of a glob)")
     verb.add_argument("--state", choices=("rejected", "gone", "failed", "held"), help="only those in this state")
     verb.add_argument("--reason", default="", metavar="WORD", help="only those with this reason, e.g. invalid-zip")
 
@@ -172,7 +183,27 @@ def _wanted(verb: Verb) -> None:
 
 
 def _limit(verb: Verb) -> None:
-    verb.add_argument("--limit", type=int, metavar="N", help="stop after this many (default: all there are)")
+    verb.add_argument("--limit", type=_count, metavar="N", help="stop after this many (default: all there are)")
+
+
+def _converter(kind: Callable[[str], float], least: int, says: str) -> Callable[[str], Any]:
+    """Return what argparse turns a number's text with; it refuses what is below `least`, in these words."""
+
+    def convert(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = least - 1
+        if not number >= least:  # also not a number, which compares with nothing
+            raise argparse.ArgumentTypeError(f"{text!r} is not {says}")
+        return number
+
+    return convert
+
+
+_count = _converter(int, 1, "a whole number above zero")
+_number = _converter(int, 0, "a whole number, zero or above")
+_seconds = _converter(float, 0, "a number of seconds, zero or above")
 
 
 def _common(parser: Verb) -> None:
@@ -206,10 +237,15 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (errors.py)."""
-    args = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if not argv:
+        build_parser().print_help(sys.stderr)
+        return EXIT_USAGE
+    args = build_parser().parse_args([*argv[1:], "--help"] if argv[0] == "help" else argv)
     from gopherwood import output
 
-    output.start_logging(getattr(args, "log", None))
+    # `up` talks to a person, whatever its output is piped into.
+    output.start_logging(getattr(args, "log", None) or ("text" if args.command == "up" else None))
     try:
         # `up` waits for its children as it sees fit.
         with _stoppable(None if args.command == "up" else GRACE) as stop:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from gopherwood import module
 from gopherwood.config import Settings
-from gopherwood.errors import UsageError
+from gopherwood.errors import ContentError, UsageError
+from gopherwood.module import ModuleVersion
 
 Command = Callable[[Settings, argparse.Namespace, threading.Event], Any]
 
@@ -21,6 +23,8 @@ def ingest(settings: Settings, args: argparse.Namespace, stop: threading.Event) 
     """Run `ingest`."""
     from gopherwood import ingest
 
+    if args.closure and not (args.wanted or args.seed):
+        raise UsageError("--closure of what?", hint="name modules; `gopherwood discover --source closure` is of all")
     return ingest.run(
         settings,
         wanted=args.wanted,
@@ -42,8 +46,8 @@ def discover(settings: Settings, args: argparse.Namespace, stop: threading.Event
     if source is None:
         raise UsageError("what to discover?", hint="name modules, a --seed list, or a --source")
     if source not in ("seed", "closure") and (args.wanted or args.seed):
-        raise UsageError(f"--source {source} takes no modules")
-    since, until = _time("--since", args.since), _time("--until", args.until)
+        raise UsageError(f"--source {source} takes no modules", hint="name them without it, or with --source closure")
+    since, until = _interval(source, args)
     return discover.run(
         settings, source, wanted=args.wanted, seeds=args.seed, since=since, until=until, limit=args.max, stop=stop
     )
@@ -74,7 +78,10 @@ def status(settings: Settings, args: argparse.Namespace, stop: threading.Event) 
     """Run `status`."""
     from gopherwood import status
 
-    return status.stories(settings, args.wanted) if args.wanted else status.run(settings, recent=args.recent)
+    if not args.wanted:
+        return status.run(settings, recent=args.recent)
+    versions = [_version(name) for name in args.wanted if "@" in name]
+    return status.stories(settings, versions, [_path(name) for name in args.wanted if "@" not in name])
 
 
 def plan(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
@@ -88,14 +95,16 @@ def requeue(settings: Settings, args: argparse.Namespace, stop: threading.Event)
     """Run `requeue`."""
     from gopherwood import status
 
-    return status.requeue(settings, args.wanted, state=args.state, reason=args.reason or "")
+    versions = [_version(name) for name in args.wanted if "@" in name]
+    globs = [name for name in args.wanted if "@" not in name]
+    return status.requeue(settings, versions, globs, state=args.state, reason=args.reason)
 
 
 def check_zip(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `check-zip`."""
     from gopherwood import check
 
-    return check.check_zip(args.module, args.file)
+    return check.check_zip(_version(args.module), args.file)
 
 
 def hash_files(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
@@ -141,6 +150,36 @@ COMMANDS: dict[str, Command] = {
     "smoke": smoke,
     "up": up,
 }
+
+
+def _version(name: str) -> ModuleVersion:
+    """Return the module version that `MODULE@VERSION` names; raises UsageError when it names none."""
+    path, _, version = name.partition("@")
+    try:
+        module.check(_path(path), version)
+    except ContentError as error:
+        says = str(error) if version else f"{name} names no version"
+        raise UsageError(says, hint="name a MODULE@VERSION, e.g. golang.org/x/mod@v0.17.0") from None
+    return ModuleVersion(path, version)
+
+
+def _path(name: str) -> str:
+    """Return a module path as it is; raises UsageError when it is none."""
+    try:
+        module.check_path(name)
+    except ContentError as error:
+        raise UsageError(str(error), hint="name a MODULE or MODULE@VERSION, e.g. golang.org/x/mod@v0.17.0") from None
+    return name
+
+
+def _interval(source: str, args: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
+    """Return --since and --until; raises UsageError for times that make no sense."""
+    since, until = _time("--since", args.since), _time("--until", args.until)
+    if since and until and since > until:
+        raise UsageError(f"--since {args.since} is after --until {args.until}", hint="exchange the two")
+    if (since or until) and source != "index":
+        raise UsageError(f"--source {source} knows no times", hint="--since and --until go with --source index")
+    return since, until
 
 
 def _time(flag: str, text: str | None) -> datetime | None:

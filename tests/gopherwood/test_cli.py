@@ -101,6 +101,65 @@ def test_an_unknown_verb_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> N
     assert "usage:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("ingest --max -1", "'-1' is not a whole number above zero"),
+        ("ingest --workers 0", "'0' is not a whole number above zero"),
+        ("ingest --wait -1", "'-1' is not a number of seconds"),
+        ("ingest --wait nan", "'nan' is not a number of seconds"),
+        ("fetch --limit many", "'many' is not a whole number"),
+        ("check-zip", "`gopherwood check-zip --help`"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the parser refuses is said with the verb's own name, and how to learn more."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(line.split())
+    said = capsys.readouterr().err
+    assert (ended.value.code, says in said) == (EXIT_USAGE, True)
+    assert f"\ngopherwood {line.split()[0]}: " in said
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("status x", 'malformed module path "x"'),
+        ("status rsc.io/quote@v9.9.9", "status: rsc.io/quote@v9.9.9: invalid version"),
+        ("check-zip rsc.io/quote x.zip", "rsc.io/quote names no version"),
+        ("discover --source index --since 2026-02-01 --until 2026-01-01", "is after --until"),
+        ("discover --source updates --since 2026-02-01", "go with --source index"),
+        ("ingest --closure", "--closure of what?"),
+    ],
+)
+def test_usage_errors_say_what_to_do(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong is said once, and a second line says what would be right."""
+    assert cli.main(line.split()) == EXIT_USAGE
+    said = capsys.readouterr().err
+    assert (says in said, len(said.splitlines())) == (True, 2)
+
+
+def test_no_verb_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """`gopherwood` alone explains itself and is bad usage; nothing is on stdout."""
+    assert cli.main([]) == EXIT_USAGE
+    said = capsys.readouterr()
+    assert (said.out, "check a module zip" in said.err) == ("", True)
+
+
+def test_help_may_be_asked_for_like_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    """`gopherwood help status` is `gopherwood status --help`."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["help", "status"])
+    assert (ended.value.code, "usage: gopherwood status" in capsys.readouterr().out) == (0, True)
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A home below a file is a configuration error that names the setting, not a crash."""
+    (tmp_path / "file").write_text("")
+    assert cli.main(["status", "--home", str(tmp_path / "file")]) == EXIT_USAGE
+    assert "GOPHERWOOD_HOME" in capsys.readouterr().err
+
+
 def test_a_crash_is_exit_code_1_with_a_traceback(tmp_path: Path) -> None:
     """Whatever nobody foresaw is in the task's log, and a retry may help."""
     code = (
@@ -158,7 +217,7 @@ def test_sigterm_gives_leases_back(home: Path) -> None:
 
 
 def test_the_reference_knows_every_verb_and_flag() -> None:
-    """docs/reference-cli.md is what the parser says (write it anew with `python tests/gopherwood/test_cli.py`)."""
+    """docs/reference-cli.md is what the parser says (anew: `PYTHONPATH=tests python tests/gopherwood/test_cli.py`)."""
     assert (ROOT / "docs" / "reference-cli.md").read_text() == reference()
 
 

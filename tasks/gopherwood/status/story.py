@@ -1,0 +1,151 @@
+"""The story of a version, and the versions of a module: for a person who asks why something is not served."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gopherwood import semver
+from gopherwood.catalog import Catalog, Evidence, VersionRow
+from gopherwood.config import Settings
+from gopherwood.errors import EXIT_DONE, EXIT_FAILED
+from gopherwood.module import ModuleVersion
+from gopherwood.states import State
+from gopherwood.status import words
+
+ADVICE = {
+    State.QUEUED: "`gopherwood ingest` fetches it",
+    State.LEASED: "a worker fetches it; should that die, another takes over when the lease ends",
+    State.STAGED: "it is fetched; `gopherwood ingest` checks it",
+    State.VALID: "it passed every rule; `gopherwood ingest` publishes it",
+    State.FAILED: "`gopherwood ingest` tries it again when it is due, after `gopherwood requeue {name}` at once; "
+    "`gopherwood smoke` says whether the upstream answers",
+    State.REJECTED: "once the cause is gone, `gopherwood requeue {name}` fetches and judges it anew",
+    State.GONE: "if the upstream has it by now, `gopherwood requeue {name}` asks again",
+    State.HELD: "a person decides; then `gopherwood requeue {name} --state held` fetches and judges it anew",
+}
+"""What a person can do about a version, by its state."""
+WARNINGS = {
+    "immutability": "other bytes came under a name that is in the store; what is published stays. Find out who changed "
+    "them before anything else",
+    "checksum-mismatch": "these are not the bytes that the checksum database knows: somebody changed them. Trust "
+    "neither them nor this upstream before you know who",
+    "bad-proof": "the checksum database's answer is not properly signed or proved: somebody may sit between. Check "
+    "GOPHERWOOD_SUMDB and the upstream first",
+    "unverifiable": "the checksum database does not know it; if it is a private module, name it in GONOSUMDB",
+}
+"""What a reason means, where the words of the error do not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """Everything known of the versions that were asked for, and the versions of modules that were."""
+
+    versions: list[dict[str, Any]]
+    unknown: list[str]
+    modules: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when something was never wanted."""
+        return EXIT_FAILED if self.unknown else EXIT_DONE
+
+    def text(self) -> str:
+        """Return a paragraph for each version, and a list for each module."""
+        found = [f"{name}: never wanted; `gopherwood ingest {name}` brings it in" for name in self.unknown]
+        found += [_listed(path, versions) for path, versions in self.modules.items()]
+        found += [_told(story) for story in self.versions]
+        return "\n\n".join(found)
+
+
+def _listed(path: str, versions: Sequence[dict[str, Any]]) -> str:
+    """Return a module's versions, a line each."""
+    counts = Counter(row["state"] for row in versions)
+    width = max(len(row["version"]) for row in versions)
+    lines = [f"{path}: {words.counted(counts)}"]
+    for row in versions:
+        says = f"{row['published_at']:%Y-%m-%d %H:%M:%S} UTC" if row["published_at"] else words.why(row)
+        lines.append(f"  {row['version']:<{width}}  {row['state']:<9}  {says}".rstrip())
+    return "\n".join(lines)
+
+
+def _told(story: dict[str, Any]) -> str:
+    """Return one version's story for people."""
+    name, state = story["module"], State(story["state"])
+    lines = [f"{name} is {state}" + (f": {words.why(story)}" if story["reason"] else "")]
+    lines += [f"  {what:<12} {says}" for what, says in _chapters(story, state) if says]
+    if story["evidence"]:
+        lines.append("  rules")
+    last_words = {rule["rule"]: rule for rule in story["evidence"]}  # a rule may have spoken in each attempt
+    for rule in last_words.values():
+        lines.append(
+            f"    {'✓' if rule['ok'] else '✗'} {rule['rule']}" + (f": {rule['detail']}" if rule["detail"] else "")
+        )
+    advice = [WARNINGS.get(story["reason"], ""), ADVICE.get(state, "").format(name=name)]
+    if any(advice):
+        lines.append(f"  What to do: {'. '.join(part[0].upper() + part[1:] for part in advice if part)}.")
+    return "\n".join(lines)
+
+
+def _chapters(story: dict[str, Any], state: State) -> list[tuple[str, str]]:
+    """Return what is known of a version, each with its name; what is not known is empty."""
+    why = f": {story['why']}" if story["why"] else ""
+    origin = story.get("origin") or {}
+    failures = f", {story['failures']} of them failed" if story["failures"] else ""
+    zip_size = f" ({story['zip_size']:,} bytes)" if story.get("zip_size") else ""
+    return [
+        ("wanted", f"{words.at(story['first_observed'])}, by {story['source']}{why}"),
+        ("leased", str(story["attempt"]) + f" times{failures}" if story["attempt"] != 1 or failures else ""),
+        (
+            "published",
+            f"{words.at(story['published_at'])}, as number {story['sequence']}" if story["published_at"] else "",
+        ),
+        (str(state), "" if story["published_at"] else f"since {words.at(story['changed_at'])}"),
+        ("next try", words.at(story["ready_at"]) if state is State.FAILED else ""),
+        ("committed", words.at(story["time"]) if story.get("time") else ""),
+        ("origin", " ".join(str(origin[key]) for key in ("URL", "Ref", "Hash") if origin.get(key))),
+        ("zip", f"{story['h1']}{zip_size}" if story.get("h1") else ""),
+        ("go.mod", story.get("go_mod_h1") or ""),
+    ]
+
+
+def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequence[str] = ()) -> Stories:
+    """Return the story of each version, and what is where of each module path."""
+    told = Stories([], [])
+    with Catalog.open(settings) as catalog:
+        for mv in versions:
+            if row := catalog.state_of(mv):
+                told.versions.append(_story(row, catalog.evidence_of(mv)))
+            else:
+                told.unknown.append(str(mv))
+        unpublished = words.unpublished(catalog) if paths else []
+        for path in paths:
+            published = [
+                row for each in catalog.versions(path) if (row := catalog.state_of(ModuleVersion(path, each.version)))
+            ]
+            rows = published + [row for row in unpublished if row.mv.path == path]
+            if rows:
+                told.modules[path] = [_member(row) for row in sorted(rows, key=lambda row: semver.key(row.mv.version))]
+            else:
+                told.unknown.append(path)
+    return told
+
+
+def _member(row: VersionRow) -> dict[str, Any]:
+    return {"version": row.mv.version} | words.line(row) | {"published_at": row.published_at}
+
+
+def _story(row: VersionRow, evidence: Sequence[Evidence]) -> dict[str, Any]:
+    rules = [{"rule": item.rule, "ok": item.ok, "detail": item.detail} for item in evidence]
+    story = words.line(row) | {
+        "source": row.source,
+        "why": row.why,
+        "attempt": row.attempt,
+        "failures": row.failures,
+        "first_observed": row.first_observed,
+        "changed_at": row.changed_at,
+        "ready_at": row.ready_at,
+        "published_at": row.published_at,
+        "sequence": row.sequence,
+    }
+    return story | dict(row.facts) | {"evidence": rules}
