@@ -83,8 +83,8 @@ class SumDBMirror:
         return self._elsewhere(name, what)
 
     def _elsewhere(self, name: str, what: str) -> Answer:
-        """Redirect to the database: at the URL that the setting gives it, else at the host of its name, as Go does."""
-        url = f"https://{name}"
+        """Redirect to the database: where the setting has it, else where it answered us, else its name, as Go does."""
+        url = self.catalog.sumdb_source(name) or f"https://{name}"
         if len(self.setting) == 2 and self.setting[0].partition("+")[0] == name:
             url = self.setting[1].rstrip("/")
         return text(302, f"not mirrored here; it is at {url}/{what}", MISSING, ("location", f"{url}/{what}"))

@@ -16,7 +16,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gopherwood import info, module, pseudo, queries, semver, toolchain
 from gopherwood.config import Settings
@@ -182,6 +182,11 @@ class Upstream:
             if error.status == HTTPStatus.BAD_REQUEST and subpath.startswith("lookup/"):
                 raise NotFoundError(f"not known to the checksum database: {error}", status=error.status) from None
             raise
+
+    def sumdb_url(self, name: str) -> str:
+        """Return the URL at which a checksum database has answered, "" if none did or it holds credentials."""
+        base = self._sumdbs.get(name, "")
+        return "" if "@" in urlsplit(base).netloc else base
 
     def _find_sumdb(self, name: str) -> str:
         for entry in self._entries:

@@ -22,6 +22,8 @@ LONGEST_MISS = 1_024
 ASKED_AGAIN = 24 * 3600 * 1_000_000
 """Microseconds after which a settled miss counts as a new request."""
 
+_SUMDB_SOURCE = "sumdb-source:"
+
 
 class Notes(Database):
     """The half of the catalog that is not about the state of versions."""
@@ -35,6 +37,15 @@ class Notes(Database):
     def set_cursor(self, name: str, value: str) -> None:
         """Move a cursor on its own; `enqueue` moves one together with what it found."""
         self._write(lambda connection: set_cursor(connection, name, value, self.now()))
+
+    def sumdb_source(self, db: str) -> str | None:
+        """Return the URL at which a checksum database last answered us, None if none did."""
+        return self.cursor(_SUMDB_SOURCE + db)
+
+    def set_sumdb_source(self, db: str, url: str) -> None:
+        """Remember where a checksum database answers: serving sends clients there for what is not mirrored."""
+        if self.sumdb_source(db) != url:
+            self.set_cursor(_SUMDB_SOURCE + db, url)
 
     def record_misses(self, asked: Iterable[tuple[str, str]]) -> int:
         """Count requests for (path, version or query) that we do not have; return how many rows are new.

@@ -6,7 +6,7 @@ mismatch is an integrity failure; a database that does not know the version at a
 what we would serve.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from gopherwood import toolchain
@@ -24,8 +24,9 @@ RULE = "checksum-database"
 class Checksums:
     """Compares hashes with the checksum database that the settings, or the user's Go configuration, name."""
 
-    def __init__(self, database: SumDB | None) -> None:
+    def __init__(self, database: SumDB | None, answered: Callable[[str], None] = lambda name: None) -> None:
         self._database = database
+        self._answered = answered
 
     @classmethod
     def open(cls, settings: Settings, upstream: Upstream, catalog: Catalog, store: Objects) -> Self:
@@ -35,7 +36,12 @@ class Checksums:
             return cls(None)
         skip = toolchain.patterns("GONOSUMDB")
         database = SumDB.open(configured, upstream.get_sumdb, catalog, store, client=upstream.client, skip=skip)
-        return cls(database)
+
+        def answered(name: str) -> None:
+            if url := upstream.sumdb_url(name):
+                catalog.set_sumdb_source(name, url)
+
+        return cls(database, answered)
 
     def check(self, subjects: Sequence[Subject]) -> None:
         """Add a row of evidence to each subject, and the error when its hashes are not the database's.
@@ -50,6 +56,7 @@ class Checksums:
                 asked.append(subject)
         if asked and self._database:
             answers = self._database.lookup_many([subject.mv for subject in asked])
+            self._answered(self._database.name)
             for subject in asked:
                 _compare(subject, answers[subject.mv])
 
