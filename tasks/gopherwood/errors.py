@@ -73,12 +73,6 @@ class StorageError(OursError):
     reason = "storage"
 
 
-class LeaseLostError(OursError):
-    """Somebody else works on it by now: what this worker did is dropped."""
-
-    reason = "lease-lost"
-
-
 class StoppedError(OursError):
     """The task was told to end while it waited: nothing is decided, its leases are given back."""
 
