@@ -42,11 +42,6 @@ def tile_key(db: str, tile_path: str) -> str:
     return f"sumdb/{db}/{tile_path}"
 
 
-def latest_key(db: str) -> str:
-    """Return the key of the last trusted tree head of a checksum database: derived, and so replaced."""
-    return f"sumdb/{db}/latest"
-
-
 def open_store(settings: Settings) -> Objects:
     """Open the store that the settings name."""
     return open_objects(settings.store_url, settings=settings)

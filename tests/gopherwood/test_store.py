@@ -19,7 +19,6 @@ MV = ModuleVersion("github.com/Azure/go", "v1.0.0-RC1+incompatible")
             "sumdb/sum.golang.org/lookup/github.com/!azure/go@v1.0.0-!r!c1+incompatible",
         ),
         (store.tile_key("sum.golang.org", "tile/8/0/x001/234"), "sumdb/sum.golang.org/tile/8/0/x001/234"),
-        (store.latest_key("sum.golang.org"), "sumdb/sum.golang.org/latest"),
     ],
 )
 def test_keys(key, want):
