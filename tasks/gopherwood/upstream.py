@@ -263,8 +263,8 @@ def _url_of(entry: Entry, path: str) -> str:
 
 
 def _missing_if_known(entry: Entry, error: UpstreamError) -> UpstreamError:
-    """Take a 403 for "not there" when the entry serves us other things; else it refuses us, and may not always."""
-    return NotFoundError(str(error), status=403) if entry.answers and error.status == 403 else error
+    """Take a 400 or 403 for "not there" when the entry serves us other things; else it refuses us, not the question."""
+    return NotFoundError(str(error), status=error.status) if entry.answers and error.status in (400, 403) else error
 
 
 @lru_cache(maxsize=4096)

@@ -141,12 +141,16 @@ def test_private_modules_are_not_asked_for(client: Client, proxy: GoProxy) -> No
     assert not proxy.requests
 
 
-def test_a_403_is_not_found_once_the_upstream_has_served_something(proxy: GoProxy, upstream: Upstream) -> None:
-    """Some upstreams answer 403 for what is missing: told apart from a refusal of us by what they served before."""
+@pytest.mark.parametrize("code", [400, 403])
+def test_refusals_are_not_found_once_the_upstream_has_served_something(
+    proxy: GoProxy, upstream: Upstream, code: int
+) -> None:
+    """Some upstreams answer 400 or 403 for what is missing: told from a refusal of us by what they served before."""
     proxy.add(M, "v1.0.0")
-    proxy.fail(f"{M}/@v/v9.0.0.info", status(403))
-    with pytest.raises(RefusedError):
+    proxy.fail(f"{M}/@v/v9.0.0.info", status(code))
+    with pytest.raises(UpstreamError) as refused:
         upstream.info(ModuleVersion(M, "v9.0.0"))
+    assert refused.value.retry
     upstream.info(V1)
     with pytest.raises(NotFoundError):
         upstream.info(ModuleVersion(M, "v9.0.0"))
