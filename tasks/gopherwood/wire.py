@@ -39,6 +39,8 @@ MIN_RATE = 1 << 10
 MAX_TRUST = 1.0
 """Seconds after which a kept connection is looked at before it is used again."""
 _CHUNK = 64 << 10
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What sending to or reading from a connection raises that the other side has closed."""
 
 
 class StaleError(Exception):
@@ -143,7 +145,7 @@ class Connection:
             raise UpstreamError(f"no byte for {self._timeout:g} seconds") from None
         except OSError as error:
             self._check_stopped()
-            if self._used and not self._received and isinstance(error, ConnectionError):
+            if self._used and not self._received and isinstance(error, _CLOSED):
                 raise StaleError from None
             raise UpstreamError(f"connection broke: {error}") from None
 

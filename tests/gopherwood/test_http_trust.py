@@ -13,7 +13,7 @@ from fakes.goproxy import GoProxy
 from fakes.loopback import Answer, Loopback
 from fakes.tls import Authority
 from fakes.tunnel import Tunnel
-from gopherwood import endpoint, http
+from gopherwood import endpoint, http, wire
 from gopherwood.config import Settings
 from gopherwood.errors import (
     ConfigError,
@@ -74,6 +74,30 @@ def test_an_https_upstream_of_a_private_authority_is_trusted_by_ssl_cert_file(au
         upstream = Upstream(parse_goproxy(proxy.url), client)
         assert upstream.info(ModuleVersion("example.com/m", "v1.0.0")) == made.info
         assert (upstream.list("example.com/m"), proxy.connections) == (["v1.0.0"], 1)
+
+
+def closing(handler: loopback.Handler, answer: Answer) -> None:
+    """Answer as if the connection were kept, and close it: what load balancers do to idle ones."""
+    handler.send(answer)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_kept_connection_that_is_closed_is_no_failure(authority: Authority, secure: bool) -> None:
+    """With one try only: each request finds its connection closed, and goes over another."""
+    tls = authority.serve_as("127.0.0.1") if secure else None
+    with Echo(tls=tls) as server, http.Client(Settings(timeout=5), tries=1) as client:
+        server.fail("f", closing)
+        assert [client.get(f"{server.url}/f", limit=10).body for _ in range(5)] == [b"f"] * 5
+        assert (server.requests["f"], server.connections) == (5, 5)
+
+
+def test_a_tls_connection_is_kept_over_a_pause(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What TLS itself has sent meanwhile (session tickets) is not taken for a stale connection."""
+    monkeypatch.setattr(wire, "MAX_TRUST", 0.0)
+    with Echo(tls=authority.serve_as("127.0.0.1")) as server, http.Client(Settings(timeout=5)) as client:
+        assert [client.get(f"{server.url}/{n}", limit=10).body for n in range(3)] == [b"0", b"1", b"2"]
+        assert server.connections == 1
 
 
 def test_an_unknown_authority_is_refused(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
