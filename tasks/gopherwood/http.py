@@ -199,7 +199,7 @@ class Client:
                 continue
             may_pass = head.status == 429 or head.status >= 500
             if may_pass and (wait := retry_after(head.headers.get("retry-after", ""))):
-                at.not_before = time.monotonic() + min(wait, self._patience)
+                at.not_before = max(at.not_before, time.monotonic() + min(wait, self._patience))
             return head, refusal, at.reach_of(connection)
 
     def _keep_off(self, at: endpoint.Endpoint) -> None:
