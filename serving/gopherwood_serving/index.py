@@ -2,7 +2,7 @@
 
 One JSON object a line, the oldest first: `{"Path":...,"Version":...,"Timestamp":...}`. `since` is inclusive, `limit` at
 most 2000. Timestamps are those of publishing, strictly increasing, so a reader that asks again with the last one it saw
-loses nothing and meets one line twice. Authority: the module index's own page (index.golang.org).
+loses nothing and meets one line twice. Authority: the module index's own page.
 """
 
 import json

@@ -92,7 +92,7 @@ def test_one_broad_except() -> None:
 def test_no_registry_host_is_written_down() -> None:
     """The upstream comes from the user's own Go configuration, and the lock from the user's own index."""
     registry = re.compile(
-        rb"(proxy\.golang|registry\.npmjs|pypi|pythonhosted|deb\.debian|crates|repo1?\.maven)\.(org|io)"
+        rb"((proxy|index)\.golang|registry\.npmjs|pypi|pythonhosted|deb\.debian|crates|repo1?\.maven)\.(org|io)"
     )
     me = Path(__file__).resolve()
     assert [path for path in tracked() if path.resolve() != me and registry.search(path.read_bytes())] == []
