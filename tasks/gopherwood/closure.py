@@ -1,10 +1,12 @@
 """The module graph as `go` loads it, and with it what building a release asks for.
 
 A release can only be built from us alone if we hold the go.mod of every module version that `go` reads on the way, and
-the zip of every one that it selects. Which ones it reads follows the rules of module graph pruning: a main module whose
-go.mod says `go 1.17` or later reads the go.mod of each of its requirements and stops there, except below a requirement
-that is itself older than 1.17, where everything is read. An older main module reads everything. Where the graph selects
-a higher version than the main module requires, the requirement is raised and the graph is read again.
+the zip of every one that it selects. `go list -m all` and `go mod tidy` also read the go.mod of what is selected and
+never read by a build; that counts too, but is followed no further. Which ones a build reads follows the rules of module
+graph pruning: a main module whose go.mod says `go 1.17` or later reads the go.mod of each of its requirements and stops
+there, except below a requirement that is itself older than 1.17, where everything is read. An older main module reads
+everything. Where the graph selects a higher version than the main module requires, the requirement is raised and the
+graph is read again.
 
 Each release is taken as the main module, in two views. As a dependency, which is how a proxy's client meets it, its own
 `replace` and `exclude` mean nothing; where it has any, it is also taken as the checked-out main module, where they
@@ -19,7 +21,7 @@ https://go.dev/ref/mod#graph-pruning, #minimal-version-selection.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
 from gopherwood import gomod, semver
@@ -45,8 +47,10 @@ class Closure:
     """Whose go.mod is read; the release's own is one."""
     zips: frozenset[ModuleVersion]
     """Whose content may be compiled: a subset of `mods`."""
+    listed: frozenset[ModuleVersion]
+    """What is selected and yet read by no build: `go list -m all` and `go mod tidy` read their go.mod all the same."""
     missing: frozenset[ModuleVersion]
-    """Those of `mods` that are not had."""
+    """Those of `mods` that are not had; when all are, those of `listed`."""
     broken: Mapping[ModuleVersion, str]
     """Those of `mods` that `go` cannot use, and why: no upstream will ever mend them."""
     build_list: tuple[ModuleVersion, ...]
@@ -181,7 +185,10 @@ class Loader:
         strict = _checked_out(release, data)
         if strict and (strict.replace or strict.exclude):
             views.append(self._expand(_main_of(strict, as_main=True, path=release.path)))
-        return _closure(release, views)
+        found = _closure(release, views)
+        if found.missing:  # a graph that is not whole yet may select what the whole one does not
+            return found
+        return replace(found, missing=frozenset(mv for mv in found.listed if self._mod_of(mv) is None))
 
     def report(self, releases: Iterable[ModuleVersion], progress: Callable[[], None] = lambda: None) -> Report:
         """Join the closures of many releases; `progress` is called after each."""
@@ -316,6 +323,7 @@ def _closure(
         release=release,
         mods=frozenset(read),
         zips=frozenset(read & (needed | {release})),
+        listed=frozenset(mv for mv in needed - read if mv.version),  # the others are folders
         missing=frozenset(missing).union(*(view.missing for view in views)),
         broken=unusable,
         build_list=tuple(views[0].graph.build_list()) if views else (),

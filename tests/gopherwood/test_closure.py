@@ -194,3 +194,13 @@ def test_escaped_paths_survive():
     had = {big: go_mod("x.org/Big", "small@v1.0.0")}
     assert names(closure.Loader(had.get).closure(big).missing) == ["small@v1.0.0"]
     assert module.escape_path(big.path) == "x.org/!big"
+
+
+def test_what_is_selected_and_never_read_is_asked_for_in_the_end():
+    """`go mod tidy` reads the go.mod of a selected version that no build reads; what that requires is left alone."""
+    mods = world(main_v1_0_0="go 1.21; a@v1.0.0", a_v1_0_0="go 1.21; b@v1.0.0", b_v1_0_0="go 1.21; c@v1.0.0")
+    had = {mv("x.org/main@v1.0.0"), mv("x.org/a@v1.0.0")}
+    loader = closure.Loader(lambda asked: mods.get(asked) if asked in had else None)
+    assert names(loader.closure(mv("x.org/main@v1.0.0")).missing) == ["b@v1.0.0"]
+    had.add(mv("x.org/b@v1.0.0"))
+    assert loader.closure(mv("x.org/main@v1.0.0")).complete
