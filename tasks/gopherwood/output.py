@@ -111,13 +111,21 @@ def _keys(value: object) -> object:
 
 
 def to_text(verb: str, result: object) -> str:
-    """Return the result for people: its own `text()`, or its fields on one line."""
+    """Return the result for people: its own `text()`, or on one line the fields that say something."""
     if own := getattr(result, "text", None):
         return str(own())
     if not dataclasses.is_dataclass(result):
         return to_json(result)
-    numbers = (f"{key.replace('_', ' ')} {value}" for key, value in to_dict(result).items() if key != "exit_code")
-    return f"{verb}: {', '.join(numbers)}"
+    fields = {key.replace("_", " "): value for key, value in to_dict(result).items() if value and key != "exit_code"}
+    return f"{verb}: {', '.join(_words(key, value) for key, value in fields.items()) or 'nothing to do'}"
+
+
+def _words(key: str, value: object) -> str:
+    if value is True:
+        return key
+    if isinstance(value, Mapping):
+        return f"{key} {', '.join(f'{name} {each}' for name, each in value.items())}"
+    return f"{key} {value}"
 
 
 def show(verb: str, result: object, *, as_json: bool | None, xcom: bool = False) -> None:

@@ -30,7 +30,10 @@ class Result:
         """Return a line a part."""
         lines = [f"  ok      {part}: {says}" for part, says in self.parts.items()]
         lines += [f"  BROKEN  {part}: {says}" for part, says in self.broken.items()]
-        return "\n".join([f"smoke: {len(self.broken)} of {len(lines)} parts broken", *lines])
+        says = (
+            f"{len(self.broken)} of {len(lines)} parts are broken" if self.broken else f"all {len(lines)} parts answer"
+        )
+        return "\n".join([f"smoke: {says}", *lines])
 
 
 def run(settings: Settings) -> Result:

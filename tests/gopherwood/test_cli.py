@@ -217,7 +217,7 @@ def test_sigterm_gives_leases_back(home: Path) -> None:
 
 
 def test_the_reference_knows_every_verb_and_flag() -> None:
-    """docs/reference-cli.md is what the parser says (anew: `PYTHONPATH=tests python tests/gopherwood/test_cli.py`)."""
+    """docs/reference-cli.md is what the parser says (`PYTHONPATH=tasks:tests python FILE` of this file writes it)."""
     assert (ROOT / "docs" / "reference-cli.md").read_text() == reference()
 
 

@@ -90,6 +90,38 @@ def test_a_missing_file_is_a_usage_error(settings: Settings) -> None:
     """A file that is not there is said before anything is queued."""
     with pytest.raises(UsageError, match=r"no such file: \./nosuch\.txt"):
         seed(settings, "example.com/m@v1.2.3", "./nosuch.txt")
+    assert queued(settings) == set()
+
+
+@pytest.mark.parametrize("name", ["go.sum", "sub/go.mod", "seeds.txt", "~/list", "/nosuch"])
+def test_what_looks_like_a_file_is_not_taken_for_a_module(settings: Settings, proxy: GoProxy, name: str) -> None:
+    """A misspelt file is said to be missing, with the forms that are accepted; nobody is asked for it as a module."""
+    with pytest.raises(UsageError, match=f"no such file: {name}") as caught:
+        seed(settings, name)
+    assert "MODULE@VERSION" in caught.value.hint
+    assert proxy.requests == {}
+
+
+def test_a_folder_is_said_to_be_one(settings: Settings, tmp_path: Path) -> None:
+    """A folder is neither a module nor a file of them."""
+    with pytest.raises(UsageError, match="is a folder"):
+        seed(settings, str(tmp_path))
+
+
+def test_what_is_no_module_says_what_would_be(settings: Settings) -> None:
+    """A package of the standard library, say: the report names the forms that are accepted."""
+    assert "MODULE@VERSION" in seed(settings, "fmt").reports[0].why
+
+
+def test_a_version_that_cannot_be_is_named_once(settings: Settings) -> None:
+    """The report does not say the version's name twice."""
+    assert seed(settings, "example.com/m@v2.0.0").text().count("example.com/m@v2.0.0") == 1
+
+
+def test_an_upstream_that_fails_says_what_to_do(settings: Settings, proxy: GoProxy) -> None:
+    """What could not be asked now ends with the verb that says why."""
+    proxy.fail("example.com/m/@v/list", status(500))
+    assert "`gopherwood smoke`" in seed(settings, "example.com/m@latest").text()
 
 
 def test_go_mod_gives_requirements_and_replacements(settings: Settings, tmp_path: Path) -> None:

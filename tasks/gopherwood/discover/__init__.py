@@ -28,6 +28,7 @@ SOURCES: dict[str, Source] = {
 }
 REPORTED = 100
 """Bad lines that a result names; the others are only counted."""
+TRY_AGAIN = "Some may be had later: run it again. `gopherwood smoke` says whether the upstream (--upstream) answers."
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,12 @@ class Result:
         """Return the counts, and a line for each bad one."""
         lines = [f"discover: {self.new} new, {self.known} known, {self.bad} bad, from source {self.source}"]
         lines += [f"  skipped {bad.what}: {bad.why}" for bad in self.reports]
+        if self.bad > len(self.reports):
+            lines.append(f"  and {self.bad - len(self.reports)} more")
+        if any(bad.retry for bad in self.reports):
+            lines.append(f"  {TRY_AGAIN}")
+        if self.new:
+            lines.append("  `gopherwood ingest` brings in what is queued")
         return "\n".join(lines)
 
 

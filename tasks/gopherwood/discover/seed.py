@@ -10,13 +10,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gopherwood import gomod
+from gopherwood import gomod, module
 from gopherwood.discover.source import Ask, Bad, Batch, concurrently, is_exact, resolve
-from gopherwood.errors import InvalidGoModError, UsageError
+from gopherwood.errors import InvalidGoModError, InvalidPathError, UsageError
 from gopherwood.module import ModuleVersion
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 """The seed lists that come with Gopherwood, by name."""
+FORMS = "name MODULE, MODULE@VERSION, MODULE@latest or MODULE@all, or a go.mod, a go.sum or a file of such lines"
+FILE_ENDINGS = (".mod", ".sum", ".txt")
+"""What no module path ends with, but files do that people name."""
 CHUNK = 1000
 
 Item = tuple[str, str]
@@ -68,31 +71,44 @@ def read(text: str) -> Iterator[Item | Bad]:
 
     Raises UsageError when it names a file that is not there.
     """
+    path = Path(text)
     if text == "-":
         yield from lines(sys.stdin, "stdin")
-    elif Path(text).is_file():
-        yield from read_file(Path(text))
-    elif text.startswith((".", "/")) or text in ("go.mod", "go.sum"):
-        raise UsageError(f"no such file: {text}")
+    elif path.is_file():
+        yield from read_file(path)
+    elif _looks_like_a_file(text):
+        what = f"{text} is a folder" if path.is_dir() else f"no such file: {text}"
+        raise UsageError(what, hint=FORMS)
     else:
         yield item(text)
 
 
+def _looks_like_a_file(text: str) -> bool:
+    return text.startswith((".", "/", "~")) or ("@" not in text and text.endswith(FILE_ENDINGS))
+
+
 def read_file(path: Path) -> Iterator[Item | Bad]:
-    """Yield the items of a go.mod, a go.sum or a file of lines, told apart by the end of its name."""
+    """Yield the items of a go.mod, a go.sum or a file of lines, told apart by the end of its name.
+
+    Raises UsageError when it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a file that you may read") from error
     if path.name.endswith(".mod"):
-        yield from go_mod(path)
+        yield from go_mod(path.name, data)
     else:
-        text = path.read_text("utf-8", errors="replace")
+        text = data.decode("utf-8", errors="replace")
         yield from lines(text.splitlines(), path.name, go_sum=path.name.endswith(".sum"))
 
 
-def go_mod(path: Path) -> Iterator[Item | Bad]:
+def go_mod(name: str, data: bytes) -> Iterator[Item | Bad]:
     """Yield the requirements of a go.mod and the modules that replace some of them."""
     try:
-        parsed = gomod.parse(path.name, path.read_bytes())
+        parsed = gomod.parse(name, data)
     except InvalidGoModError as error:
-        yield Bad(path.name, str(error))
+        yield Bad(name, str(error))
         return
     for mv in [require.mv for require in parsed.require] + [replace.new for replace in parsed.replace]:
         if mv.version:
@@ -117,5 +133,9 @@ def item(text: str) -> Item | Bad:
     """Return the module path and the query of `module[@query]`."""
     path, at, query = text.partition("@")
     if not path or (at and not query) or "@" in query:
-        return Bad(text, "not a module@version")
+        return Bad(text, f"not a module@version: {FORMS}")
+    try:
+        module.check_path(path)
+    except InvalidPathError as error:
+        return Bad(text, f"{error}: {FORMS}")
     return path, query or "latest"

@@ -116,7 +116,7 @@ def resolve(upstream: Upstream, path: str, query: str) -> Batch:
     except StoppedError:
         raise
     except GopherwoodError as error:
-        return Batch(bad=[Bad(what, str(error), error.retry)])
+        return Batch(bad=[Bad(what, str(error).removeprefix(f"{what}: "), error.retry)])
 
 
 def is_exact(path: str, version: str) -> bool:

@@ -75,7 +75,7 @@ class Plan(list[int]):
         """Return it for people."""
         if not self:
             return "plan: no worker: nothing is due (`gopherwood status` says what waits)"
-        return f"plan: {len(self)} {'worker' if len(self) == 1 else 'workers'} for {self.due} versions that are due"
+        return f"plan: {len(self)} {'worker' if len(self) == 1 else 'workers'} for what is due: {self.due}"
 
 
 def plan(settings: Settings, *, max_workers: int, per_worker: int) -> Plan:

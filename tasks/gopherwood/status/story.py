@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from gopherwood import semver
@@ -72,8 +73,9 @@ def _listed(path: str, versions: Sequence[dict[str, Any]]) -> str:
 def _told(story: dict[str, Any]) -> str:
     """Return one version's story for people."""
     name, state = story["module"], State(story["state"])
-    lines = [f"{name} is {state}" + (f": {words.why(story)}" if story["reason"] else "")]
-    lines += [f"  {what:<12} {says}" for what, says in _chapters(story, state) if says]
+    is_now = "has failed" if state is State.FAILED else f"is {state}"
+    lines = [f"{name} {is_now}" + (f": {words.why(story)}" if story["reason"] else "")]
+    lines += [f"  {what:<10} {says}" for what, says in _chapters(story, state)]
     if story["evidence"]:
         lines.append("  rules")
     last_words = {rule["rule"]: rule for rule in story["evidence"]}  # a rule may have spoken in each attempt
@@ -88,25 +90,30 @@ def _told(story: dict[str, Any]) -> str:
 
 
 def _chapters(story: dict[str, Any], state: State) -> list[tuple[str, str]]:
-    """Return what is known of a version, each with its name; what is not known is empty."""
-    why = f": {story['why']}" if story["why"] else ""
+    """Return what is known of a version, each with its name."""
+    known: list[tuple[str, str]] = []
+
+    def add(what: str, says: object) -> None:
+        if says:
+            known.append((what, str(says)))
+
+    add("wanted", f"{words.at(story['first_observed'])}, by {story['source']}")
+    add("because", story["why"])
+    if state is State.PUBLISHED:
+        add("published", f"{words.at(story['published_at'])}, as number {story['sequence']}")
+    else:
+        add("since", words.at(story["changed_at"]))
+        add("failures", story["failures"])
+    if state is State.FAILED:
+        add("next try", words.at(story["ready_at"]) if story["ready_at"] > datetime.now(UTC) else "due now")
+    if story.get("time"):
+        add("committed", words.at(story["time"]))
     origin = story.get("origin") or {}
-    failures = f", {story['failures']} of them failed" if story["failures"] else ""
-    zip_size = f" ({story['zip_size']:,} bytes)" if story.get("zip_size") else ""
-    return [
-        ("wanted", f"{words.at(story['first_observed'])}, by {story['source']}{why}"),
-        ("leased", str(story["attempt"]) + f" times{failures}" if story["attempt"] != 1 or failures else ""),
-        (
-            "published",
-            f"{words.at(story['published_at'])}, as number {story['sequence']}" if story["published_at"] else "",
-        ),
-        (str(state), "" if story["published_at"] else f"since {words.at(story['changed_at'])}"),
-        ("next try", words.at(story["ready_at"]) if state is State.FAILED else ""),
-        ("committed", words.at(story["time"]) if story.get("time") else ""),
-        ("origin", " ".join(str(origin[key]) for key in ("URL", "Ref", "Hash") if origin.get(key))),
-        ("zip", f"{story['h1']}{zip_size}" if story.get("h1") else ""),
-        ("go.mod", story.get("go_mod_h1") or ""),
-    ]
+    add("origin", " ".join(str(origin[key]) for key in ("URL", "Ref", "Hash") if origin.get(key)))
+    if story.get("h1"):
+        add("zip", f"{story['h1']} ({story.get('zip_size') or 0:,} bytes)")
+    add("go.mod", story.get("go_mod_h1"))
+    return known
 
 
 def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequence[str] = ()) -> Stories:

@@ -28,7 +28,7 @@ def counted(counts: Mapping[str, int]) -> str:
 
 def duration(seconds: float) -> str:
     """Return a span of time in the largest unit that says it well."""
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+    for size, unit in ((31_557_600, "years"), (86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
