@@ -3,9 +3,11 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +16,11 @@ import pytest
 
 from fakes import sumdb as fake
 from fakes.goproxy import GoProxy, slow, status
-from gopherwood import toolchain
+from gopherwood import store, toolchain
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.module import ModuleVersion
+from gopherwood.objects import open_objects
 from gopherwood.states import State
 
 VERSIONS = [ModuleVersion(f"example.com/M{n % 7}", f"v1.{n}.0") for n in range(40)]
@@ -143,6 +146,28 @@ def test_what_cannot_be_had_now_is_left_for_later(start: Start, proxy: GoProxy) 
     assert (result["published"], result["left"], result["exit_code"]) == (39, 1, 1)
 
 
+def test_what_failed_before_is_told_by_the_next_run_too(start: Start, proxy: GoProxy) -> None:
+    """A run that finds a version failed, and leaves it so, names it with its reason."""
+    proxy.fail(proxy.key(LAST.path, LAST.version, ".mod"), status(500))
+    ended(start(LAST, "--wait", 1))
+    result = ended(start(LAST, "--wait", 1))
+    assert [(row["module"], row["reason"]) for row in refused(result)] == [(str(LAST), "upstream")]
+
+
+def test_a_conflict_is_told_and_is_exit_code_3(start: Start, settings: Settings) -> None:
+    """Other bytes under a name that the store has: the version that is held for it is in the result."""
+    open_objects(settings.store_url, settings=settings).create(store.key(LAST, ".mod"), b"module example.com/other\n")
+    result = ended(start(LAST))
+    assert [(row["module"], row["state"]) for row in refused(result)] == [(str(LAST), "held")]
+    assert result["exit_code"] == 3
+
+
+def refused(result: dict[str, object]) -> list[dict[str, str]]:
+    found = result["refused"]
+    assert isinstance(found, list)
+    return found
+
+
 def test_ctrl_c_ends_within_seconds_and_gives_leases_back(start: Start, proxy: GoProxy, settings: Settings) -> None:
     """Told to end in the middle of a download, it leaves no lease behind; the next run does the rest."""
     proxy.fail(proxy.key(LAST.path, LAST.version, ".zip"), slow(60), times=1)
@@ -185,15 +210,40 @@ def workers_of(process: "subprocess.Popen[str]") -> list[int]:
 
 def test_a_terminal_shows_a_bar_and_a_summary(start: Start) -> None:
     """On a terminal there is a bar that ends full, and words instead of JSON."""
-    ours, theirs = pty.openpty()
-    process = start(*VERSIONS, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    try:
-        while block := os.read(ours, 65536):
-            shown += block
-    except OSError:  # how a terminal ends
-        pass
+    process, ours = on_terminal(start, *VERSIONS)
+    shown = read(ours)
     process.communicate(timeout=60)
     assert b"40/40" in shown
     assert b'"event"' not in shown
+
+
+def test_a_terminal_says_when_the_next_try_is(start: Start, proxy: GoProxy) -> None:
+    """While all that is left waits for a retry the bar says for how long, and that Ctrl-C loses nothing."""
+    proxy.fail(proxy.key(LAST.path, LAST.version, ".mod"), status(500))
+    process, ours = on_terminal(start, LAST, "--wait", 60)
+    shown = read(ours, till=b"for the next run")
+    process.send_signal(signal.SIGINT)
+    read(ours)
+    process.communicate(timeout=20)
+    assert re.search(rb"1 failed, next try in \d+ s; Ctrl-C leaves it for the next run", shown)
+    assert process.returncode == 1
+
+
+def on_terminal(start: Start, *arguments: object) -> "tuple[subprocess.Popen[str], int]":
+    """Start an ingestion whose stderr is a wide terminal; return it and our end of the terminal."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 160))
+    process = start(*arguments, stderr=theirs)
+    os.close(theirs)
+    return process, ours
+
+
+def read(terminal: int, till: bytes = b"\0") -> bytes:
+    """Return what a terminal shows, up to its end or to some words."""
+    shown = b""
+    try:
+        while till not in shown and (block := os.read(terminal, 65536)):
+            shown += block
+    except OSError:  # how a terminal ends
+        pass
+    return shown

@@ -6,6 +6,7 @@ refusal.
 """
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -19,11 +20,13 @@ from gopherwood.states import OPEN, State
 
 log = logging.getLogger("gopherwood.ingest")
 
-REFUSED = (State.REJECTED, State.GONE, State.FAILED)
+REFUSED = (State.REJECTED, State.GONE, State.FAILED, State.HELD)
 LOOK_BACK = 200
 """Refusals looked at each time; more of them between two looks are only counted."""
 EVERY = 2.0
 """Seconds between two JSON lines."""
+DRAW_EVERY, DRAW_WAITING = 0.2, 0.5
+"""Seconds between two drawings of the bar: while versions move, and while all that is left waits for a retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Snapshot:
     """Refusals since the last snapshot, the oldest first."""
     last: VersionRow | None
     """The version that changed last."""
+    next_try: datetime | None = None
+    """When the first of the failed versions is due; None while others are worked on, or it is due already."""
 
     @property
     def left(self) -> int:
@@ -46,6 +51,17 @@ class Snapshot:
     def since_start(self, state: State) -> int:
         """Return how many more versions are in a state than when this run began."""
         return self.counts[state] - self.before[state]
+
+    @property
+    def waits(self) -> float:
+        """Seconds till the next try, when that is all that happens; else 0."""
+        return (self.next_try - datetime.now(UTC)).total_seconds() if self.next_try else 0.0
+
+    def waiting(self) -> str:
+        """Say what the run waits for, and that nobody has to."""
+        failed = self.counts[State.FAILED]
+        them = "it" if failed == 1 else "them"
+        return f"{failed} failed, next try in {max(1, math.ceil(self.waits))} s; Ctrl-C leaves {them} for the next run"
 
 
 class Watch:
@@ -65,12 +81,20 @@ class Watch:
         fresh = self._fresh() if refused != self._refused else []
         self._refused = refused
         last = self._catalog.recent(limit=1)
-        return Snapshot(counts, self._before, fresh, last[0] if last else None)
+        return Snapshot(counts, self._before, fresh, last[0] if last else None, self._next_try(counts))
+
+    def _next_try(self, counts: dict[State, int]) -> datetime | None:
+        if not counts[State.FAILED] or counts[State.FAILED] != sum(counts[state] for state in OPEN):
+            return None
+        ready = self._catalog.next_ready()
+        return ready if ready and ready > datetime.now(UTC) else None
 
     def _fresh(self) -> list[VersionRow]:
         fresh = []
         for row in reversed(self._catalog.recent(REFUSED, limit=LOOK_BACK)):
-            if row.changed_at >= self._since and self._seen.get(row.id) != row.changed_at:
+            # What has failed before this run is tried again in it, so it is told too.
+            concerns_us = row.changed_at >= self._since or row.state is State.FAILED
+            if concerns_us and self._seen.get(row.id) != row.changed_at:
                 self._seen[row.id] = row.changed_at
                 fresh.append(row)
         return fresh
@@ -101,6 +125,7 @@ class Lines:
         self._clock = clock
         self._told_at = 0.0
         self._told: dict[State, int] = {}
+        self._next_try: datetime | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +137,11 @@ class Lines:
         """Log what is new."""
         for row in snapshot.refused:
             log.warning(row.state.value, extra={"mv": str(row.mv), "reason": row.reason, "detail": row.detail})
+        if snapshot.next_try and snapshot.next_try != self._next_try:
+            self._next_try = snapshot.next_try
+            log.info(
+                "waiting", extra={"failed": snapshot.counts[State.FAILED], "next_try": snapshot.next_try.isoformat()}
+            )
         now = self._clock()
         if snapshot.counts == self._told or (self._told and snapshot.left and now - self._told_at < EVERY):
             return
@@ -124,7 +154,7 @@ class Lines:
 class Terminal:
     """A bar, with the refusals above it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -136,7 +166,10 @@ class Terminal:
             TimeElapsedColumn(),
             TextColumn("{task.fields[where]}", markup=False),
             console=self._console,
+            auto_refresh=False,  # drawn when there is something to see: a log of a terminal stays readable
         )
+        self._clock = clock
+        self._drawn_at = -DRAW_WAITING
         self._task = self._bar.add_task("ingest", total=None, where="")
 
     def __enter__(self) -> Self:
@@ -151,9 +184,20 @@ class Terminal:
         for row in snapshot.refused:
             self._console.print(f"{row.state} {row.mv}: {row.reason}: {row.detail}", markup=False, style="yellow")
         done = sum(snapshot.since_start(state) for state in (State.PUBLISHED, State.REJECTED, State.GONE))
-        where = ", ".join(f"{snapshot.counts[state]} {state}" for state in OPEN_IN_ORDER if snapshot.counts[state])
-        last = f"  {snapshot.last.state} {snapshot.last.mv}" if snapshot.last and snapshot.left else ""
-        self._bar.update(self._task, completed=done, total=done + snapshot.left, where=f"{where}{last}")
+        self._bar.update(self._task, completed=done, total=done + snapshot.left, where=_where(snapshot))
+        now = self._clock()
+        if not snapshot.left or now - self._drawn_at >= (DRAW_WAITING if snapshot.next_try else DRAW_EVERY):
+            self._drawn_at = now
+            self._bar.refresh()
 
 
 OPEN_IN_ORDER = (State.QUEUED, State.LEASED, State.STAGED, State.VALID, State.FAILED)
+
+
+def _where(snapshot: Snapshot) -> str:
+    """Return in words where the open versions are."""
+    if snapshot.next_try:
+        return snapshot.waiting()
+    where = ", ".join(f"{snapshot.counts[state]} {state}" for state in OPEN_IN_ORDER if snapshot.counts[state])
+    last = f"  {snapshot.last.state} {snapshot.last.mv}" if snapshot.last and snapshot.left else ""
+    return f"{where}{last}"
