@@ -87,6 +87,7 @@ class App:
         """Answer one request."""
         started = perf_counter()
         if self.answer_from_memory(scope, protocol):
+            self.metrics.add("late_hits_total")
             return
         self.metrics.add("in_flight")
         kind, outcome, sent = "other", "error", 0
@@ -242,7 +243,7 @@ def _route(scope: Any) -> Route:
 def _metrics(worker: int) -> Metrics:
     metrics = Metrics(worker)
     metrics.declare("in_flight", "gauge", "Requests on the slow way now.")
-    metrics.declare("fast_lane", "gauge", "Requests answered from memory without the event loop: 1 when that works.")
+    metrics.declare("late_hits_total", "counter", "Answers from memory that the fast lane missed.")
     metrics.declare("memory_bytes", "gauge", "Bytes of answers in memory.")
     metrics.declare("memory_entries", "gauge", "Answers in memory.")
     metrics.declare("memory_evictions_total", "counter", "Answers dropped from memory to make room.")

@@ -78,5 +78,5 @@ class Server(Granian):  # type: ignore[misc,valid-type]
 
 def _load(settings: Settings, worker: int) -> App:
     app = create_app(settings, worker)
-    app.metrics.set("fast_lane", fastlane.install(app.answer_from_memory))
+    fastlane.install(app.answer_from_memory)
     return app

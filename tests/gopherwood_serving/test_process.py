@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 from fakes.goproxy import make_module
 from fakes.site import Site
 from gopherwood import __version__
+from gopherwood_serving import fastlane
 
 PROGRAM = Path(sys.executable).with_name("gopherwood-serving")
 
@@ -90,12 +92,18 @@ def test_idle_connections_keep_nobody_out(site: Site) -> None:
         assert idle.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_the_fast_lane_is_on(site: Site) -> None:
-    """Hot answers take the lane with the granian of the lock: they are hits, and none passes the event loop."""
+def test_hot_answers_take_the_fast_lane(site: Site) -> None:
+    """With the granian of the lock no answer from memory takes a turn of the event loop."""
     site.publish("example.com/lane", "v1.0.0")
-    for _ in range(5):
-        site.get("/example.com/lane/@v/v1.0.0.info")
-    assert site.metric("fast_lane") == 1
+    assert {site.get("/example.com/lane/@v/v1.0.0.info").status for _ in range(5)} == {200}
+    assert re.search(r'route="info",outcome="hit",worker="1"} [1-9]', site.get("/metrics").text)
+    assert site.metric("late_hits_total") == 0
+
+
+def test_without_the_fast_lane_everything_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A granian that is built in another way loses speed and nothing else: then nothing is wrapped."""
+    monkeypatch.setattr(fastlane, "MAKE", "not there any more")
+    assert not fastlane.install(lambda scope, protocol: True)
 
 
 def test_sigterm_turns_readiness_off_first(make_site: Callable[..., Site]) -> None:
