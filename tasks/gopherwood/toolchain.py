@@ -38,7 +38,7 @@ def go_env(*names: str) -> dict[str, str]:
 
 
 def patterns(name: str) -> str:
-    """Return GONOSUMDB or GONOPROXY, which Go fills from GOPRIVATE; without Go (in a pod) the environment alone says."""
+    """Return GONOSUMDB or GONOPROXY, which Go fills from GOPRIVATE; without Go (in a pod) the environment says it."""
     try:
         find_go()
     except ConfigError:
