@@ -101,7 +101,7 @@ def run(
     owner = owner or f"fetch-{worker or 0}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     with ExitStack() as stack:
         if catalog is None:
-            catalog = stack.enter_context(Catalog.open(settings))
+            catalog = stack.enter_context(Catalog.ready(settings))
         if upstream is None:
             upstream = Upstream.from_settings(settings)
             stack.callback(upstream.client.close)

@@ -129,7 +129,7 @@ class Publisher:
         """Open all that publishing needs; `owner` names the worker, and must be its alone."""
         owner = owner or f"publish-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         with ExitStack() as stack:
-            catalog = catalog or stack.enter_context(Catalog.open(settings))
+            catalog = catalog or stack.enter_context(Catalog.ready(settings))
             staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
             stack.callback(staging.close)
             publisher = cls(settings, catalog, store.open_store(settings), staging, owner)

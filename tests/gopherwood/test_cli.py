@@ -170,12 +170,6 @@ def test_a_crash_is_exit_code_1_with_a_traceback(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_an_unmigrated_catalog_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first command on a new machine tells which other one comes first."""
-    assert cli.main(["status", "--home", str(tmp_path)]) == 1
-    assert "migrate" in capsys.readouterr().err
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Make a home with a catalog of 450 wanted versions."""
@@ -260,3 +254,12 @@ def _flags(parser: cli.Verb) -> list[str]:
 
 if __name__ == "__main__":
     (ROOT / "docs" / "reference-cli.md").write_text(reference())
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [(["status"], 0), (["plan"], 0), (["discover", "example.com/m@v1.0.0"], 0), (["fetch"], 99), (["publish"], 99)],
+)
+def test_a_fresh_home_is_made_ready(line: list[str], code: int, tmp_path: Path) -> None:
+    """Whatever verb comes first on this machine finds a catalog with tables."""
+    assert gopherwood(*line, home=tmp_path / "fresh").returncode == code

@@ -68,6 +68,17 @@ class Database:
         settings = source if isinstance(source, Settings) else Settings(catalog=source)
         return cls(_engine(settings.catalog_url), settings, clock)
 
+    @classmethod
+    def ready(cls, settings: Settings) -> Self:
+        """Open the catalog of these settings for a verb; one that is a file gets its tables where it has none.
+
+        A catalog on a server is migrated on purpose (`gopherwood migrate`): programs of several ages may use it.
+        """
+        catalog = cls.open(settings)
+        if catalog.is_sqlite:
+            catalog.migrate()
+        return catalog
+
     def __enter__(self) -> Self:
         return self
 

@@ -80,7 +80,7 @@ def run(
 
     Raises UsageError and ConfigError for what cannot be read at all, UpstreamError when an index does not answer.
     """
-    own = Catalog.open(settings) if catalog is None else None
+    own = Catalog.ready(settings) if catalog is None else None
     ask = Ask(
         settings=settings,
         catalog=catalog or own,  # type: ignore[arg-type]

@@ -4,9 +4,11 @@ Durability is the whole point (docs/adr/0001). A file is written under a unique 
 brought into being by `link()`, which fails where `rename()` would silently replace; then the folders are fsynced. So a
 key is absent or complete at every instant, whatever dies when. `create_many` does one round of fsyncs a batch, from
 a pool of threads: measured for 300 files of 100 versions, 25 ms against 60 ms one after the other. `syncfs` took 6 ms,
-but waits for everybody else's dirty pages and does nothing on several FUSE file systems, so it is not used.
+but waits for everybody else's dirty pages and does nothing on several FUSE file systems, so it is not used. Telling
+the system first to write all of them halves both the wait and the CPU: then one commit of the journal serves many.
 """
 
+import ctypes
 import errno
 import itertools
 import os
@@ -47,7 +49,13 @@ REMEMBERED_FOLDERS = 100_000
 MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
 """What the system says of a key that cannot be there."""
 
+WRITE = 2
+"""SYNC_FILE_RANGE_WRITE of Linux: begin to write dirty pages, and do not wait."""
+
 _serial = itertools.count()
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+if _sync_file_range:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 class LocalFolder:
@@ -263,9 +271,22 @@ def _sync(paths: Sequence[Path]) -> None:
     if len(paths) <= SYNC_THREADS:
         _fsync_each(paths)
         return
+    _begin_writing(paths)
     with ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="fsync") as pool:
         for _ in pool.map(_fsync_each, [paths[start::SYNC_THREADS] for start in range(SYNC_THREADS)]):
             pass
+
+
+def _begin_writing(paths: Iterable[Path]) -> None:
+    """Ask for the bytes of many files to be written: a hint that promises nothing. Each of them is fsynced after it."""
+    if _sync_file_range is None:
+        return
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _sync_file_range(descriptor, 0, 0, WRITE)  # what goes wrong, fsync says
+        finally:
+            os.close(descriptor)
 
 
 def _fsync_each(paths: Iterable[Path]) -> None:

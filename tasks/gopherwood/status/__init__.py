@@ -53,7 +53,7 @@ class Overview:
 
 def run(settings: Settings, *, recent: int = 10) -> Overview:
     """Return the state of the platform; `recent` is how many refusals to name."""
-    with Catalog.open(settings) as catalog:
+    with Catalog.ready(settings) as catalog:
         counts = catalog.counts()
         age = catalog.oldest_open_age()
         return Overview(
@@ -80,7 +80,7 @@ class Plan(list[int]):
 
 def plan(settings: Settings, *, max_workers: int, per_worker: int) -> Plan:
     """Return the numbers of the fetch workers that the queue is worth now: none for an empty queue."""
-    with Catalog.open(settings) as catalog:
+    with Catalog.ready(settings) as catalog:
         due = catalog.ready_count((State.QUEUED, State.FAILED, State.LEASED))
     numbers = Plan(range(min(max_workers, math.ceil(due / per_worker))))
     numbers.due = due
@@ -101,6 +101,6 @@ class Migrated:
 
 def migrate(settings: Settings) -> Migrated:
     """Bring the catalog's tables up to date."""
-    with Catalog.open(settings) as catalog:
+    with Catalog.ready(settings) as catalog:
         catalog.migrate()
         return Migrated(catalog.engine.url.render_as_string(hide_password=True))

@@ -45,7 +45,7 @@ def requeue(
     Raises UsageError when nothing is named.
     """
     states = frozenset({State(state)}) if state else REQUEUEABLE
-    with Catalog.open(settings) as catalog:
+    with Catalog.ready(settings) as catalog:
         before = {mv: catalog.state_of(mv) for mv in versions}
         count = 0
         if versions or not globs:

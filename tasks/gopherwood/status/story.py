@@ -119,7 +119,7 @@ def _chapters(story: dict[str, Any], state: State) -> list[tuple[str, str]]:
 def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequence[str] = ()) -> Stories:
     """Return the story of each version, and what is where of each module path."""
     told = Stories([], [])
-    with Catalog.open(settings) as catalog:
+    with Catalog.ready(settings) as catalog:
         for mv in versions:
             if row := catalog.state_of(mv):
                 told.versions.append(_story(row, catalog.evidence_of(mv)))

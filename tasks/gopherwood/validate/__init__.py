@@ -97,7 +97,7 @@ class Validator:
     def open(cls, settings: Settings) -> Self:
         """Open all that validating needs."""
         with ExitStack() as stack:
-            catalog = stack.enter_context(Catalog.open(settings))
+            catalog = stack.enter_context(Catalog.ready(settings))
             staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
             stack.callback(staging.close)
             upstream = Upstream.from_settings(settings)
