@@ -5,7 +5,7 @@ brought into being by `link()`, which fails where `rename()` would silently repl
 key is absent or complete at every instant, whatever dies when. `create_many` does one round of fsyncs a batch, from
 a pool of threads: measured for 300 files of 100 versions, 25 ms against 60 ms one after the other. `syncfs` took 6 ms,
 but waits for everybody else's dirty pages and does nothing on several FUSE file systems, so it is not used. Telling
-the system first to write all of them halves both the wait and the CPU: then one commit of the journal serves many.
+the system first to write all of them lets one commit of the journal serve many: 9 ms against 19 for those 300 fsyncs.
 """
 
 import ctypes
@@ -244,7 +244,7 @@ class LocalFolder:
         return touched
 
     def _sync_folders(self, folders: set[Path]) -> None:
-        _sync(sorted(folders, key=lambda folder: -len(folder.parts)))
+        _sync(sorted(folders, key=lambda folder: -len(folder.parts)), write=False)
         if len(self._durable) > REMEMBERED_FOLDERS:
             self._durable.clear()
         self._durable |= folders
@@ -266,12 +266,13 @@ def sync_paths(paths: Sequence[Path]) -> None:
         _sync(paths)
 
 
-def _sync(paths: Sequence[Path]) -> None:
+def _sync(paths: Sequence[Path], *, write: bool = True) -> None:
     # Few are not worth threads; and one after the other they are the order that the crash sweep counts on.
     if len(paths) <= SYNC_THREADS:
         _fsync_each(paths)
         return
-    _begin_writing(paths)
+    if write:  # folders have no bytes of their own to begin with
+        _begin_writing(paths)
     with ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="fsync") as pool:
         for _ in pool.map(_fsync_each, [paths[start::SYNC_THREADS] for start in range(SYNC_THREADS)]):
             pass
