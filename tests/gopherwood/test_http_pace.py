@@ -86,7 +86,7 @@ def test_a_retry_after_holds_for_all_threads(client: http.Client) -> None:
     """One thread is told to wait: of eight others none asks before the time has come, and all get their answer."""
     with Limited() as server, ThreadPoolExecutor(9) as pool:
         first = pool.submit(get, client, server, "f")
-        while not any(at.not_before for at in client._endpoints.values()):
+        while not any(at.not_before for at in list(client._endpoints.values())):
             assert not first.done()
         others = [pool.submit(get, client, server, f"g{n}") for n in range(8)]
         assert [first.result(), *(other.result() for other in others)] == [BODY] * 9
@@ -107,7 +107,7 @@ def test_a_stop_ends_the_waiting(server: Files) -> None:
     server.fail("f", loopback.status(503, retry_after="10"), times=1)
     with http.Client(Settings(timeout=5)) as client, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(get, client, server)
-        while not any(at.not_before for at in client._endpoints.values()):
+        while not any(at.not_before for at in list(client._endpoints.values())):
             pass
         client.stop()
         with pytest.raises(StoppedError):

@@ -56,7 +56,8 @@ def every_call(ready, tmp_path_factory):
 
 def environment(home: Path) -> dict[str, str]:
     # The lease of the dead ends at once, so that the next run need not wait for it.
-    return {"GOPHERWOOD_HOME": str(home), "GOPHERWOOD_LEASE_SECONDS": "0.001", "PATH": os.environ["PATH"]}
+    settings = {"GOPHERWOOD_HOME": str(home), "GOPHERWOOD_LEASE_SECONDS": "0.001", "PATH": os.environ["PATH"]}
+    return settings | {"PYTHONDONTWRITEBYTECODE": "1"}  # a first run would make calls that the next one does not
 
 
 def run(home: Path, *arguments: str, inject: str = "", calls: str = strace.CALLS):
