@@ -2,10 +2,11 @@
 
 Python's zipfile and Go's archive/zip disagree about the same bytes (names that are not UTF-8 or hold a NUL, entries
 without a CRC, a wrong count of entries, bytes before the archive), and what counts here is what `go` will see. So this
-file reads the directory by Go's rules, and inflates from a memory map: with ISA-L, which is fast, or, `strict`, with
-zlib, because ISA-L forgives some broken streams (incomplete Huffman codes) that Go and zlib refuse. Three bounds are
-ours, for hostile zips (docs/content-rules.md has the reasons and the measured figures): `MAX_ENTRIES`, `MAX_DIRECTORY`,
-and entries must not overlap. Nothing inflates to more than one byte above its declared size.
+file reads the directory by Go's rules, and inflates from a memory map: with libdeflate (whole entries) and ISA-L (large
+ones), which are fast, or, `strict`, with zlib, because ISA-L forgives some broken streams (incomplete Huffman codes)
+that Go and zlib refuse. Three bounds are ours, for hostile zips (docs/content-rules.md has the reasons and the measured
+figures): `MAX_ENTRIES`, `MAX_DIRECTORY`, and entries must not overlap. Nothing inflates to more than one byte above its
+declared size.
 Authority: archive/zip/reader.go of the Go standard library; used by modzip and dirhash alone.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
+import deflate
 from isal import isal_zlib
 
 from gopherwood.errors import InvalidZipError, TooLargeError
@@ -91,6 +93,7 @@ class Archive:
     def __init__(self, view: View, *, strict: bool = False) -> None:
         """Read the directory; raises InvalidZipError if Go could not, or if one of our bounds is broken."""
         self.view = view
+        self._strict = strict
         self._inflater = _ZLIB if strict else _ISAL
         self.directory, entries, base = _find_directory(view)
         self.entries = _read_directory(view, self.directory, entries, base)
@@ -115,14 +118,22 @@ class Archive:
             raise InvalidZipError(f"zip entry {entry.name!r}: no header where the directory says")
         return entry.offset + _LOCAL.size + int(name) + int(extra)
 
-    def read(self, entry: Entry, body: int) -> bytes:
+    def read(self, entry: Entry, body: int) -> bytes | bytearray:
         """Return an entry's content, checked as Go checks it; meant for entries of at most `WHOLE` bytes."""
         if entry.method != _DEFLATED or entry.name.endswith("/"):
             return b"".join(self.chunks(entry, body))
-        inflater = self._inflater.new()
+        packed = self.view[body : body + entry.compressed]
+        if not self._strict:
+            try:
+                whole = deflate.deflate_decompress(packed, entry.size)
+            except deflate.DeflateError:  # it does not say why: let the other one find out
+                return b"".join(self.chunks(entry, body))
+            self._check(entry, body, len(whole), isal_zlib.crc32(whole), ended=True)
+            return whole
+        inflater = _ZLIB.new()
         try:
-            content = inflater.decompress(self.view[body : body + entry.compressed], entry.size + 1)
-        except self._inflater.error as error:
+            content = inflater.decompress(packed, entry.size + 1)
+        except zlib.error as error:
             raise _broken(entry, str(error)) from None
         self._check(entry, body, len(content), isal_zlib.crc32(content), ended=inflater.eof)
         return content

@@ -112,7 +112,7 @@ HOSTILE = {
     "declares too much": ([File(name=TOP + "f", content=b"x", size=9)], "ends after 1 of 9 declared bytes"),
     "stored and too little": ([File(name=TOP + "f", content=b"xx", method=STORED, size=1)], "larger than"),
     "stored and too much": ([File(name=TOP + "f", content=b"x", method=STORED, size=2)], "ends after 1 of 2"),
-    "cut": ([File(name=TOP + "f", content=b"abc", packed=deflate(b"abc")[:-2])], "ends after"),
+    "cut": ([File(name=TOP + "f", content=b"abc", packed=deflate(b"abc")[:-2])], "ends (after|too early)"),
     "damaged": ([File(name=TOP + "f", content=b"abc", packed=b"\xff" * 9)], "zip entry"),
     "bad checksum": ([File(name=TOP + "f", content=b"abc", crc=1)], "checksum is"),
     "bad checksum behind": ([File(name=TOP + "f", content=b"abc", descriptor_crc=1)], "checksum behind it"),
