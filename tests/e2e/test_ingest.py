@@ -174,9 +174,9 @@ def test_ctrl_c_ends_within_seconds_and_gives_leases_back(start: Start, proxy: G
     process = start(*VERSIONS)
     until(lambda: proxy.requests[proxy.key(LAST.path, LAST.version, ".zip")])
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    said = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert State.LEASED not in counts(settings)
+    assert State.LEASED not in counts(settings), said
     assert ended(start())["exit_code"] == 0
     assert counts(settings) == {State.PUBLISHED: 40}
 

@@ -3,7 +3,9 @@
 All tests of a running platform share one, for a start costs half a minute of two cores; the last ones end it.
 """
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -34,10 +36,12 @@ TIMES = ("09:30:00", "10:00:00", "11:15:00", "12:59:59.5", "13:00:00")
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that was free a moment ago, below those that systems give to clients: it will be used again."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 180) -> Any:
