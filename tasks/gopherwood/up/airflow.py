@@ -8,11 +8,13 @@ servers that hand out logs are left out, for all parts share one file system.
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ HOST = "127.0.0.1"
 USER = "admin"
 LAST_LINES = 5
 """Lines of a failed task's log that we repeat."""
+BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between tries while Airflow says 503: its SQLite database was locked, and nothing was done."""
+
 TIMEOUT = 20.0
 """Seconds that one request to the API may take."""
 
@@ -200,6 +205,16 @@ class Api:
             headers["Authorization"] = f"Bearer {self._token or self._log_in()}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, headers, method=method)  # noqa: S310  (loopback)
+        for pause in BUSY_PAUSES:
+            try:
+                return self._answer(request)
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                time.sleep(pause)
+        return self._answer(request)
+
+    def _answer(self, request: urllib.request.Request) -> Any:
         with self._opener.open(request, timeout=TIMEOUT) as response:
             return json.load(response)
 
