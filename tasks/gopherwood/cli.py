@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_requeue, _check_zip, _hash, _migrate, _smoke, _up):
+    for add in (_requeue, _check_zip, _hash, _audit, _migrate, _smoke, _up):
         add(verbs)
     return parser
 
@@ -143,6 +143,12 @@ def _check_zip(verbs: Verbs) -> None:
 def _hash(verbs: Verbs) -> None:
     verb = _verb(verbs, "hash", "print the h1 hash of zips and go.mod files, as go.sum has it", "FILE ...")
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a zip, a go.mod or a *.mod file")
+
+
+def _audit(verbs: Verbs) -> None:
+    from gopherwood import audit
+
+    audit.add_arguments(_verb(verbs, "audit", "look back at what is published: is every byte still what it was?"))
 
 
 def _migrate(verbs: Verbs) -> None:

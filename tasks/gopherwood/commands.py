@@ -114,6 +114,13 @@ def hash_files(settings: Settings, args: argparse.Namespace, stop: threading.Eve
     return check.hash_files(args.files)
 
 
+def audit(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `audit`."""
+    from gopherwood import audit
+
+    return audit.run(settings, args, stop)
+
+
 def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `migrate`."""
     from gopherwood import status
@@ -146,6 +153,7 @@ COMMANDS: dict[str, Command] = {
     "requeue": requeue,
     "check-zip": check_zip,
     "hash": hash_files,
+    "audit": audit,
     "migrate": migrate,
     "smoke": smoke,
     "up": up,

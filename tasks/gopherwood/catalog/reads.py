@@ -100,6 +100,16 @@ class Reads(Database):
                     found[row.path].append(row.version)
         return found
 
+    def published_rows(self, paths: Sequence[str]) -> list[VersionRow]:
+        """Return all that is known of the published versions of these module paths, sorted by name."""
+        query = sa.select(versions).where(versions.c.state == State.PUBLISHED.value)
+        found: list[VersionRow] = []
+        with self._reading() as connection:
+            for piece in pieces(sorted(paths)):
+                named = query.where(versions.c.path.in_(piece)).order_by(versions.c.path, versions.c.version)
+                found += [_version_row(row) for row in connection.execute(named)]
+        return found
+
     def paths(self) -> list[str]:
         """Return all module paths with a published version, sorted."""
         query = sa.select(versions.c.path).where(versions.c.state == State.PUBLISHED.value).distinct()
