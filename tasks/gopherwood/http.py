@@ -48,7 +48,7 @@ LARGE = 8 << 20
 LARGE_AT_ONCE = 2
 """Large downloads at once: with the number of threads this bounds the bytes under way."""
 MAX_REDIRECTS = 5
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BLOCK = 1 << 20
 Sink = Callable[[bytes], object]
 
@@ -61,6 +61,13 @@ class Response(NamedTuple):
     body: bytes
     sized: bool
     """Whether the length was announced; an unsized body may be cut short and must be verified by other means."""
+
+
+class _Way(NamedTuple):
+    """How near to us the first URL may lead, None for anywhere, and how many redirects are followed."""
+
+    allowed: Reach | None = None
+    redirects: int = MAX_REDIRECTS
 
 
 class Client:
@@ -76,14 +83,24 @@ class Client:
         self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
         self._proxies = urllib.request.getproxies()
 
-    def get(self, url: str, *, limit: int, accept_status: Collection[int] = (200,)) -> Response:
+    def get(
+        self,
+        url: str,
+        *,
+        limit: int,
+        accept_status: Collection[int] = (200,),
+        allowed: Reach | None = None,
+        follow: bool = True,
+    ) -> Response:
         """Return the reply to a GET, of at most `limit` bytes.
 
-        Raises NotFoundError (404, 410), RefusedError (401, 403, 451), TooLargeError, TruncatedError, UpstreamError, and
-        StoppedError after `stop`.
+        `allowed` is how near to us the URL itself may lead: for one that no setting named. Without `follow` a redirect
+        is the reply. Raises NotFoundError (404, 410), RefusedError (401, 403, 451), TooLargeError, TruncatedError,
+        UpstreamError, and StoppedError after `stop`.
         """
         parts: list[bytes] = []
-        head, refusal = self._request(url, limit, parts.append, parts.clear)
+        way = _Way(allowed, MAX_REDIRECTS if follow else 0)
+        head, refusal = self._request(url, limit, parts.append, parts.clear, way)
         if head.status not in accept_status:
             raise _error_for(url, head, refusal)
         return Response(head.status, head.headers, b"".join(parts) or refusal, head.sized)
@@ -144,12 +161,14 @@ class Client:
 
     # --- tries
 
-    def _request(self, url: str, limit: int, write: Sink, again: Callable[[], object]) -> tuple[wire.Head, bytes]:
+    def _request(
+        self, url: str, limit: int, write: Sink, again: Callable[[], object], way: "_Way | None" = None
+    ) -> tuple[wire.Head, bytes]:
         """Ask until there is an answer for good; `again` takes back what `write` got before the next try."""
         tried = 0
         while True:
             try:
-                head, refusal = self._follow(url, limit, write)
+                head, refusal = self._follow(url, limit, write, way or _Way())
                 if head.status != 429 and head.status < 500:
                     return head, refusal
                 error: UpstreamError = _error_for(url, head, refusal)
@@ -166,17 +185,17 @@ class Client:
             again()
             self._stopped.wait(wait)
 
-    def _follow(self, url: str, limit: int, write: Sink) -> tuple[wire.Head, bytes]:
+    def _follow(self, url: str, limit: int, write: Sink, way: "_Way") -> tuple[wire.Head, bytes]:
         """Ask and follow redirects; none leads from https to http, nor inwards (reach.py)."""
         if url.startswith("file:"):
             return _read_file(url, limit, write)
-        allowed: Reach | None = None
-        for _ in range(MAX_REDIRECTS + 1):
+        allowed = way.allowed
+        for _ in range(way.redirects + 1):
             head, refusal, met = self._exchange(url, limit, write, allowed)
             location = head.headers.get("location")
-            if head.status not in _REDIRECTS or not location:
+            if head.status not in REDIRECTS or not location or not way.redirects:
                 return head, refusal
-            url = _target(url, location)
+            url = target(url, location)
             allowed = reach.after(met if allowed is None else min(met, allowed))
         raise UpstreamError(f"more than {MAX_REDIRECTS} redirects")
 
@@ -249,7 +268,7 @@ class _Turn:
             self._large.release()
 
 
-def _target(url: str, location: str) -> str:
+def target(url: str, location: str) -> str:
     """Return where a redirect leads, with the credentials of `url` if that is the same origin, and with no others.
 
     Raises RefusedError for one that leaves https. All else that is wrong with it is UpstreamError: theirs, not usage.

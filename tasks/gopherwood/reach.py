@@ -66,20 +66,25 @@ def after(met: Reach) -> Reach:
 def check(host: str, met: Reach, allowed: Reach) -> None:
     """Raise RefusedError when a host is nearer to us than a redirect may lead."""
     if met > allowed:
-        raise RefusedError(f"refusing a redirect inwards: {host} is {_NAMES[met]}")
+        raise RefusedError(f"refusing a redirect inwards: {host} is {NAMES[met]}")
 
 
-def check_name(host: str, port: int, allowed: Reach) -> None:
-    """Raise RefusedError when any address of a host is nearer than allowed, UpstreamError when it has none."""
+def check_name(host: str, port: int, allowed: Reach) -> list[str]:
+    """Return the addresses of a host.
+
+    Raises RefusedError when any of them is nearer than allowed, UpstreamError when there is none.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UpstreamError(f"cannot find {host}: {error}") from None
-    for *_, address in found:
-        check(host, of(str(address[0])), allowed)
+    addresses = [str(address[0]) for *_, address in found]
+    for address in addresses:
+        check(host, of(address), allowed)
+    return addresses
 
 
-_NAMES = {
+NAMES = {
     Reach.PUBLIC: "a public address",
     Reach.INNER: "an inner address",
     Reach.LOOPBACK: "this machine",
