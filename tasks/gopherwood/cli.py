@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_requeue, _check_zip, _hash, _audit, _migrate, _smoke, _up):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _migrate, _smoke, _up):
         add(verbs)
     return parser
 
@@ -123,6 +123,30 @@ def _plan(verbs: Verbs) -> None:
     verb.add_argument(
         "--per-worker", type=_count, default=200, metavar="N", help="open versions worth a worker (default: 200)"
     )
+
+
+def _export(verbs: Verbs) -> None:
+    says = "write published versions and what proves them into a bundle, for a place without a network"
+    verb = _verb(verbs, "export", says, "--to DIR|FILE.tar")
+    verb.add_argument("--to", type=Path, required=True, metavar="DIR|FILE.tar", help="where the bundle goes")
+    verb.add_argument(
+        "--since", default="", metavar="TIME|N", help="only what was published since this time, or after this number"
+    )
+    takes = "only what building these needs: a go.mod, a go.sum or MODULE@VERSION"
+    verb.add_argument("--modules", nargs="+", action="extend", default=[], metavar="WANTED", help=takes)
+    verb.add_argument("--allow-missing", action="store_true", help="export the rest, when some of that is not held")
+    verb.add_argument("--key", type=Path, metavar="FILE", help="a file with the signer key that signs the bundle")
+
+
+def _import(verbs: Verbs) -> None:
+    says = "verify and publish a bundle, or a plain tree such as GOMODCACHE/cache/download"
+    verb = _verb(verbs, "import", says, "FILE.tar|DIR")
+    verb.add_argument("source", type=Path, metavar="FILE.tar|DIR", help="the bundle, or the tree")
+    takes = "whose bundles are taken: NAME+HASH+KEY or a file that holds it (also GOPHERWOOD_IMPORT_KEYS)"
+    verb.add_argument("--key", action="append", default=[], metavar="VERIFIER", help=takes)
+    verb.add_argument("--unsigned", action="store_true", help="take a bundle that no known key signed")
+    says = "take versions too that the checksum database could not be asked about"
+    verb.add_argument("--unverified", action="store_true", help=says)
 
 
 def _requeue(verbs: Verbs) -> None:

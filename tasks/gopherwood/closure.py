@@ -172,6 +172,20 @@ class Loader:
         """
         return self._expand(_main_of(gomod.parse("go.mod", main), as_main=True)).graph.build_list()
 
+    def needs(self, name: str, main: bytes) -> Closure:
+        """Find what building a checked-out main module with this go.mod asks for; `name` is what errors call it.
+
+        Its replacements and exclusions count; itself is not among what is needed. Raises InvalidGoModError.
+        """
+        file = gomod.parse(name, main)
+        view = self._expand(_main_of(file, as_main=True))
+        itself = ModuleVersion(file.module.path if file.module else name, "")
+        found = _closure(itself, [view])
+        found = replace(found, mods=found.mods - {itself}, zips=found.zips - {itself})
+        if found.missing:
+            return found
+        return replace(found, missing=frozenset(mv for mv in found.listed if self._mod_of(mv) is None))
+
     def closure(self, release: ModuleVersion) -> Closure:
         """Find what building a release asks for."""
         data = self._mod_of(release)

@@ -74,6 +74,30 @@ def publish(settings: Settings, args: argparse.Namespace, stop: threading.Event)
     return publish.run(settings, limit=args.limit, stop=stop)
 
 
+def export(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `export`."""
+    from gopherwood import export
+
+    return export.run(
+        settings,
+        args.to,
+        since=args.since,
+        modules=args.modules,
+        allow_missing=args.allow_missing,
+        key=args.key,
+        stop=stop,
+    )
+
+
+def import_bundle(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `import`."""
+    from gopherwood import importing
+
+    return importing.run(
+        settings, args.source, keys=args.key, unsigned=args.unsigned, unverified=args.unverified, stop=stop
+    )
+
+
 def status(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `status`."""
     from gopherwood import status
@@ -148,6 +172,8 @@ COMMANDS: dict[str, Command] = {
     "fetch": fetch,
     "validate": validate,
     "publish": publish,
+    "export": export,
+    "import": import_bundle,
     "status": status,
     "plan": plan,
     "requeue": requeue,

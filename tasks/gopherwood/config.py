@@ -32,6 +32,7 @@ class Settings:
     upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")
     sumdb: str = _setting("", "GOSUMDB to verify against, in Go's form, or off; default: the user's Go configuration")
     index: str = _setting("", "base URL of a module index (its feed is at <base>/index); default: none")
+    import_keys: str = _setting("", "verifier keys of whom bundles are imported from, or files that hold one, in a row")
     concurrency: int = _setting(16, "downloads at once in one fetch command")
     batch: int = _setting(100, "module versions leased, validated or published together")
     lease_seconds: float = _setting(600.0, "seconds before a lease that nobody renewed is free again")

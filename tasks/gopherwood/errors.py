@@ -114,6 +114,18 @@ class ProofError(IntegrityError):
     reason = "bad-proof"
 
 
+class BundleError(IntegrityError):
+    """A bundle is not what somebody we know made: signature, names or manifest are off. None of it is taken."""
+
+    reason = "bad-bundle"
+
+
+class DamagedError(IntegrityError):
+    """A file of a bundle is not the one that its manifest names."""
+
+    reason = "damaged"
+
+
 # --- theirs: content --------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +180,12 @@ class UnverifiableError(ContentError):
     """The checksum database does not know the version, so nobody could verify what we would serve."""
 
     reason = "unverifiable"
+
+
+class UnverifiedError(ContentError):
+    """The checksum database was not asked, and nobody else vouches for the version."""
+
+    reason = "unverified"
 
 
 # --- theirs: transport ------------------------------------------------------------------------------------------------

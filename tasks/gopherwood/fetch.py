@@ -19,6 +19,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
 
 from gopherwood.catalog import Catalog, Job, Outcome
 from gopherwood.config import Settings
@@ -31,6 +33,7 @@ from gopherwood.errors import (
     StoppedError,
     StorageError,
 )
+from gopherwood.module import ModuleVersion
 from gopherwood.objects import open_objects
 from gopherwood.staging import Staging
 from gopherwood.states import State
@@ -111,7 +114,20 @@ def run(
         return coordinator.run(limit)
 
 
-def download(job: Job, upstream: Upstream, staging: Staging) -> Outcome:
+class Files(Protocol):
+    """Where the three files of a version come from: an upstream, a bundle."""
+
+    def info(self, mv: ModuleVersion) -> bytes:
+        """Return the `.info`."""
+
+    def mod(self, mv: ModuleVersion) -> bytes:
+        """Return the `.mod`."""
+
+    def zip_to(self, mv: ModuleVersion, path: Path) -> int:
+        """Write the `.zip` into a file; return its bytes."""
+
+
+def download(job: Job, upstream: Files, staging: Staging) -> Outcome:
     """Download one version into staging; return what became of it.
 
     Raises StoppedError, and the errors that end a run because no other version would fare better.

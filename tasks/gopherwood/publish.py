@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from gopherwood import dirhash, errors, info, modzip, pseudo, semver, store
+from gopherwood import dirhash, errors, info, modzip, store
 from gopherwood.catalog import Catalog, Event, Evidence, Job, Outcome
 from gopherwood.config import Settings
 from gopherwood.errors import ContentError, ImmutabilityError, StorageError
@@ -150,17 +150,22 @@ class Publisher:
         if not jobs:
             self.write_lists()  # of a publisher that died before it came to them
             return 0
+        self.publish(jobs)
+        return len(jobs)
+
+    def publish(self, jobs: Sequence[Job]) -> None:
+        """Publish versions that this publisher's owner has leased."""
         self.leased += len(jobs)
         outcomes: list[Outcome] = []
         candidates = [found for job in jobs if (found := self._candidate(job, outcomes))]
         self._create(candidates, store.CONTENT)
         self._adopt_repacked(candidates)
+        seconds = self._settings.lease_seconds
         self._catalog.renew(self._owner, [job.id for job in jobs], seconds)  # large files may have taken their time
         # Content is durable, and nothing says yet that the version exists: an entry in a log of what is published
         # belongs exactly here.
         self._create([each for each in candidates if not each.conflicts], (store.MARK,))
         self._finish(outcomes + [self._outcome(each) for each in candidates], candidates)
-        return len(jobs)
 
     def write_lists(self) -> None:
         """Rewrite the version lists that are older than the catalog, whoever made them so.
@@ -172,7 +177,7 @@ class Publisher:
         with self._catalog.lock("lists"):
             while stale := self._catalog.stale_lists(LISTS):
                 listed = self._catalog.listed(list(stale))
-                items = [(store.list_key(path), version_list(versions)) for path, versions in listed.items()]
+                items = [(store.list_key(path), store.version_list(versions)) for path, versions in listed.items()]
                 self._objects.replace_many(items)
                 self._catalog.lists_written(stale)
                 self.result.lists += len(stale)
@@ -316,13 +321,6 @@ def passing_h1(job: Job, zip_path: Path) -> str:
         return modzip.inspect(job.mv, zip_path).h1
     except ContentError:
         return ""
-
-
-def version_list(versions: Sequence[str]) -> bytes:
-    """Return the content of `@v/list`: the versions that are no pseudo-versions, the lowest first, a line each."""
-    listed = [version for version in versions if not pseudo.is_pseudo_version(version)]
-    semver.sort(listed)
-    return "".join(f"{version}\n" for version in listed).encode()
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ reach `/@v/`, because the first segment of a fetchable path has a dot.
 
 from collections.abc import Sequence
 
+from gopherwood import pseudo, semver
 from gopherwood.config import Settings
 from gopherwood.module import ModuleVersion, escape_path, escape_version
 from gopherwood.objects import Objects, open_objects
@@ -50,3 +51,10 @@ def open_store(settings: Settings) -> Objects:
 def is_complete(objects: Objects, mv: ModuleVersion, suffixes: Sequence[str] = SUFFIXES) -> bool:
     """Tell whether every file of a version is there; the mark is asked first, since it is there last."""
     return all(objects.size(key(mv, suffix)) is not None for suffix in reversed(suffixes))
+
+
+def version_list(versions: Sequence[str]) -> bytes:
+    """Return the content of `@v/list`: the versions that are no pseudo-versions, the lowest first, a line each."""
+    listed = [version for version in versions if not pseudo.is_pseudo_version(version)]
+    semver.sort(listed)
+    return "".join(f"{version}\n" for version in listed).encode()

@@ -5,9 +5,9 @@ misses, tree heads, events), over `db` (SQLite or PostgreSQL). Import everything
 from many threads; each process opens its own.
 """
 
+from gopherwood.catalog.claims import Claims
 from gopherwood.catalog.db import Clock, utc_now
 from gopherwood.catalog.notes import Notes
-from gopherwood.catalog.queue import Queue
 from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
@@ -53,5 +53,5 @@ __all__ = [
 ]
 
 
-class Catalog(Queue, Reads, Notes):
+class Catalog(Claims, Reads, Notes):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

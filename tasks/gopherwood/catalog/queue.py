@@ -207,7 +207,7 @@ class Queue(Database):
             for row in taken
         ]
         transition(connection, moves, now)
-        return [_job(row, move) for row, move in zip(taken, moves, strict=True)], expired
+        return [as_job(row, move) for row, move in zip(taken, moves, strict=True)], expired
 
     def _give_up(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]], now: int) -> None:
         detail = f"{LEASE_EXPIRED}: the worker that held it never came back, {self.max_attempts} times"
@@ -263,7 +263,8 @@ def _as_wanted(item: ModuleVersion | Wanted) -> Wanted:
     return item if isinstance(item, Wanted) else Wanted(item)
 
 
-def _job(row: sa.Row[Any], move: Move) -> Job:
+def as_job(row: sa.Row[Any], move: Move) -> Job:
+    """Return the work that a row became by a move that leased it."""
     values = move.values
     return Job(
         id=row.id,
@@ -272,8 +273,8 @@ def _job(row: sa.Row[Any], move: Move) -> Job:
         attempt=values["attempt"],
         failures=values["failures"],
         state=move.new,
-        token=row.token,
-        source=row.source,
+        token=values.get("token", row.token),
+        source=values.get("source", row.source),
         facts=facts_of(row),
     )
 

@@ -130,6 +130,44 @@ class Reads(Database):
             rows = connection.execute(query).all()
         return [IndexEntry(row.path, row.version, from_micros(row.published_at)) for row in rows]
 
+    def rows_of(self, mvs: Sequence[ModuleVersion]) -> dict[ModuleVersion, VersionRow]:
+        """Return everything known of each of these versions; one that was never wanted is left out."""
+        name = sa.tuple_(versions.c.path, versions.c.version)
+        found = {}
+        with self._reading() as connection:
+            for piece in pieces(mvs, 200):
+                query = sa.select(versions).where(name.in_([(mv.path, mv.version) for mv in piece]))
+                for row in connection.execute(query):
+                    found[ModuleVersion(row.path, row.version)] = _version_row(row)
+        return found
+
+    def last_published(self) -> tuple[int, datetime | None]:
+        """Return the last sequence number, and when it was given; 0 and None before the first."""
+        query = sa.select(counters.c.value, counters.c.at).where(counters.c.name == "published")
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        return (0, None) if row is None or not row.value else (row.value, from_micros(row.at))
+
+    def sequence_before(self, time: datetime) -> int:
+        """Return the last sequence number that was given before a time, 0 when none was."""
+        query = sa.select(sa.func.max(versions.c.sequence)).where(versions.c.published_at < to_micros(time))
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def published_between(
+        self, after: int, through: int, *, start: ModuleVersion | None = None, limit: int = 1_000
+    ) -> list[VersionRow]:
+        """Return published versions with a sequence number above `after`, up to `through`, sorted by name.
+
+        The next page starts behind the last version of this one. Pages fit together whatever is published meanwhile.
+        """
+        query = sa.select(versions).where(versions.c.sequence > after, versions.c.sequence <= through)
+        if start is not None:
+            query = query.where(sa.tuple_(versions.c.path, versions.c.version) > sa.tuple_(start.path, start.version))
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(versions.c.path, versions.c.version).limit(limit)).all()
+        return [_version_row(row) for row in rows]
+
     def live_tokens(self) -> set[str]:
         """Return the tokens of staging that some version still needs."""
         query = sa.select(versions.c.token).where(versions.c.token.is_not(None))

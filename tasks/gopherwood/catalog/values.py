@@ -63,7 +63,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth telling somebody; kinds: published, rejected, conflict, integrity, deployed, verdict."""
+    """Something worth telling; kinds: published, rejected, imported, conflict, integrity, deployed, verdict."""
 
     kind: str
     subject: str

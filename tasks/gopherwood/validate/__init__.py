@@ -83,12 +83,14 @@ def run(settings: Settings, *, limit: int | None = None, stop: threading.Event |
 class Validator:
     """Checks batch after batch; use it as a context manager, which gives back what it still holds."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, staging: Staging, checksums: Checksums) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, staging: Staging, checksums: Checksums, owner: str = ""
+    ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._staging = staging
         self._checksums = checksums
-        self._owner = f"validate-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._owner = owner or f"validate-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._open = ExitStack()
         self._renewed = 0.0
         self.result = Result()
@@ -119,8 +121,12 @@ class Validator:
         seconds = self._settings.lease_seconds
         jobs = self._catalog.lease("validate", owner=self._owner, limit=size, seconds=seconds)
         self._renewed = time.monotonic()
-        if not jobs:
-            return 0
+        if jobs:
+            self.check(jobs, stop)
+        return len(jobs)
+
+    def check(self, jobs: Sequence[Job], stop: threading.Event) -> None:
+        """Check versions that this validator's owner has leased."""
         outcomes: list[Outcome] = []
         subjects: list[tuple[Job, Subject]] = []
         for job in jobs:
@@ -135,7 +141,6 @@ class Validator:
         self._finish(outcomes)
         if stop.is_set():
             self._catalog.release(self._owner)
-        return len(jobs)
 
     def _keep_leases(self, jobs: Sequence[Job]) -> None:
         seconds = self._settings.lease_seconds

@@ -1,0 +1,165 @@
+"""The checksum database, as an import asks it: first what was brought along, then the network, while there is one.
+
+What is brought is proved as if the database had answered: its signature by the key that is configured here, the record
+in the tree, the tree consistent with every head trusted before. What proves itself is mirrored, and nobody is asked for
+it again. A version that the database was not asked about (no proof came along, nobody answers) or must not be asked
+about (GONOSUMDB) needs somebody else's word: the signature of the bundle, or `--unverified`.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from gopherwood import toolchain
+from gopherwood.bundle import Offer
+from gopherwood.catalog import Catalog, Evidence
+from gopherwood.config import Settings
+from gopherwood.errors import (
+    DamagedError,
+    GopherwoodError,
+    IntegrityError,
+    NotFoundError,
+    ProofError,
+    UnverifiedError,
+    UpstreamError,
+)
+from gopherwood.objects import Objects
+from gopherwood.sumdb import SumDB, parse_gosumdb
+from gopherwood.upstream import Upstream
+from gopherwood.validate.checksums import RULE, Checksums
+from gopherwood.validate.rules import Subject
+
+log = logging.getLogger(__name__)
+
+BUNDLE_RULE = "bundle"
+
+
+class BroughtProofError(IntegrityError):
+    """What was brought along contradicts itself or what was trusted before; a better bundle may be imported later."""
+
+    reason = ProofError.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose word is taken for a version that the checksum database was not asked about."""
+
+    signed_by: str
+    """The known key that signed the bundle, "" for none."""
+    unverified: bool
+    """Whether a person said that nobody's word is enough."""
+
+    @property
+    def words(self) -> str:
+        """Say whose word it is; "" when nobody's is taken."""
+        if self.signed_by:
+            return f"signed by {self.signed_by}"
+        return "taken unverified (--unverified)" if self.unverified else ""
+
+
+class ImportChecksums(Checksums):
+    """Compares hashes with what a bundle proves, else with what the database says."""
+
+    def __init__(self, database: SumDB | None, offer: Offer, trust: Trust) -> None:
+        super().__init__(database)
+        self._offer = offer
+        self._trust = trust
+
+    @classmethod
+    def begin(
+        cls, settings: Settings, upstream: Upstream, catalog: Catalog, store: Objects, offer: Offer, trust: Trust
+    ) -> Self:
+        """Open the configured database over an offer, and take the tree head that came along.
+
+        Raises ProofError when that head contradicts one trusted before, ConfigError for a setting that is none.
+        """
+        database = parse_gosumdb(settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"])
+        if database is None:
+            return cls(None, offer, trust)
+
+        def online(subpath: str) -> bytes:
+            return upstream.get_sumdb(database.name, subpath)
+
+        asked = SumDB(
+            database, Brought(offer, database.name, online), catalog, store, skip=toolchain.patterns("GONOSUMDB")
+        )
+        _take_head(asked, offer)
+        return cls(asked, offer, trust)
+
+    def check(self, subjects: Sequence[Subject]) -> None:
+        """Add what the database and the bundle say to each subject's evidence; see Checksums.check."""
+        super().check(subjects)
+        for subject in subjects:
+            self._settle(subject)
+            said = f"{self._offer.why}, {self._trust.words or 'unsigned'}"
+            subject.evidence.append(Evidence(BUNDLE_RULE, True, said))
+
+    def _settle(self, subject: Subject) -> None:
+        """Decide on a version that the database said nothing about."""
+        if isinstance(subject.error, ProofError):
+            subject.error = BroughtProofError(str(subject.error), hint=subject.error.hint)
+        why = self._why_not(subject)
+        if isinstance(subject.error, UpstreamError):
+            why = f"the checksum database was not asked: {subject.error}"
+        if not why:
+            return
+        needs_person = subject.error is not None  # the database should know it: a bundle's signature is not enough
+        word = "taken unverified (--unverified)" if self._trust.unverified else self._trust.words
+        if word and not (needs_person and not self._trust.unverified):
+            subject.error = None
+            subject.evidence[-1] = Evidence(RULE, True, f"not verified: {why}; {word}")
+        else:
+            subject.error = UnverifiedError(why)
+            subject.evidence[-1] = Evidence(RULE, False, why)
+
+
+class Brought:
+    """Answers for a checksum database: from an offer, then from the network until that turns out to be out of reach."""
+
+    def __init__(self, offer: Offer, name: str, online: Callable[[str], bytes]) -> None:
+        self._offer = offer
+        self._name = name
+        self._online = online
+        self._silent = ""
+
+    def __call__(self, subpath: str) -> bytes:
+        """Answer at a path below the database's root.
+
+        Raises NotFoundError only when the database itself says so, UpstreamError when nobody could be asked.
+        """
+        try:
+            return self._offer.sumdb(self._name, subpath)
+        except NotFoundError as error:
+            if self._silent:
+                raise UpstreamError(f"{error}; {self._silent}") from None
+        except DamagedError as error:
+            raise ProofError(str(error)) from None
+        try:
+            return self._online(subpath)
+        except NotFoundError as error:
+            if error.status:
+                raise
+            self._silent = str(error)
+        except UpstreamError as error:
+            self._silent = str(error)
+        raise UpstreamError(f"no proof came along, and nobody answers: {self._silent}")
+
+
+def _take_head(database: SumDB, offer: Offer) -> None:
+    """Trust the head that came along, and keep what shows that earlier trees are its beginning.
+
+    So a bundle that is imported later, though made earlier, can still be proved.
+    """
+    try:
+        offer.sumdb(database.name, "latest")
+    except NotFoundError:
+        return
+    try:
+        database.refresh()
+        failed: dict[str, GopherwoodError] = database.mirror_tiles(offer.edges(database.name))
+    except UpstreamError as error:
+        log.warning("the tree head that came along is not taken", extra={"detail": str(error)})
+        return
+    for path, why in failed.items():
+        log.warning("a tile that came along is not taken", extra={"tile": path, "detail": str(why)})
