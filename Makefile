@@ -6,10 +6,12 @@ PYTEST := $(BIN)/pytest
 # Appended: a Go toolchain of the user comes before the one that the environment brings.
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
-LOCAL := not browser and not cluster
+LOCAL := not browser and not cluster and not chart
+# Programs of the recipe for a test cluster, where it has been set up.
+KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-cluster test-crash lint format types contracts check lock clean bench bench-serving bench-ingest bench-hash
+.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,10 +35,18 @@ run: setup ## the platform on this machine: Airflow, serving, a first ingestion;
 
 test: setup ## every test that needs nothing but this environment
 	$(PYTEST) -n 2 --dist loadgroup -m "$(LOCAL)" tests
-	@echo "left out: tests in a browser (make test-browser: needs Chromium) and on a cluster (make test-cluster: needs Kubernetes)"
+	@echo "left out: tests in a browser (make test-browser: needs Chromium), of the charts (make test-chart: needs helm), and on a cluster (make test-cluster: needs Kubernetes)"
 
 test-browser: setup ## the pages in Chromium (Debian: apt install chromium)
 	$(PYTEST) -m browser tests
+
+test-chart: setup ## the Helm charts of every environment (helm 3, on PATH or in KUBE_HOME/bin)
+	@PATH="$(PATH):$(KUBE_HOME)/bin" command -v helm >/dev/null || { echo "no helm on PATH nor in $(KUBE_HOME)/bin" >&2; exit 2; }
+	PATH="$(PATH):$(KUBE_HOME)/bin" $(PYTEST) -n 2 -m chart tests
+
+golden: setup ## write tests/chart/golden anew from the charts
+	PATH="$(PATH):$(KUBE_HOME)/bin" $(BIN)/python tests/chart/test_golden.py
+	@git diff --stat -- tests/chart/golden
 
 test-cluster: setup ## pods on a real cluster: KUBECONFIG, or ../shared/kube when it is there
 	$(PYTEST) -m cluster tests
@@ -52,6 +62,7 @@ lint: setup ## ruff, types and import contracts
 types: setup
 	$(BIN)/mypy
 	MYPYPATH=plugins:dags $(BIN)/mypy --config-file pyproject.toml plugins/gopherwood_airflow plugins/gopherwood_plugin.py dags
+	MYPYPATH=images $(BIN)/mypy --config-file pyproject.toml images/gopherwood_images
 
 contracts: setup
 	$(BIN)/lint-imports
@@ -64,7 +75,10 @@ check: lint test ## what has to be green before a commit
 
 lock: setup ## resolve the lock anew (exact versions, hashes, no host names)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --all-extras --group build --group go --group test --group lint $(LOCKFLAGS) pyproject.toml -o requirements.lock
+	  --all-extras --group build --group images --group go --group test --group lint $(LOCKFLAGS) pyproject.toml -o requirements.lock
+
+images: setup ## container images, by docker or buildah, else as archives: make images ARGS="--base IMAGE tasks serving"
+	@PYTHONPATH=images $(BIN)/python -m gopherwood_images $(ARGS)
 
 bench: bench-hash bench-serving bench-ingest ## all benchmarks, one after another
 

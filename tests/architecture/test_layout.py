@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOTS = ("dags", "plugins", "tasks", "serving")
+ROOTS = ("dags", "plugins", "tasks", "serving", "images")
 SOURCES = sorted(path for root in ROOTS for path in (ROOT / root).rglob("*.py"))
 LONGEST_FUNCTION = 79
 HEAVY = ("alembic", "boto3", "botocore", "cryptography", "rich", "sqlalchemy", "urllib3")

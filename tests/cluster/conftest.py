@@ -3,11 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from cluster import image
-from cluster.kube import HOME, IMAGE, NAMESPACE, RECIPE, Cluster, make
+from cluster.kube import HOME, NAMESPACE, RECIPE, Cluster, make
+from gopherwood_images import making
+from gopherwood_images.recipes import RECIPES
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +22,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip("KUBECONFIG is set: GOPHERWOOD_TEST_IMAGE must name a tasks' image that its nodes can get")
     kubeconfig = make() if ours else os.environ["KUBECONFIG"]
     try:
-        made = Cluster(kubeconfig, os.environ.get("GOPHERWOOD_TEST_IMAGE", IMAGE))
-        if ours:
-            archive = tmp_path_factory.mktemp("image") / "gopherwood.tar"
-            image.build(HOME / "images" / "python.tar", archive, IMAGE)
-            subprocess.run([RECIPE / "load", archive], check=True)
+        image = load("tasks", tmp_path_factory.mktemp("images")) if ours else os.environ["GOPHERWOOD_TEST_IMAGE"]
+        made = Cluster(kubeconfig, image)
         made.kubectl("create", "namespace", NAMESPACE)
         yield made
         made.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     finally:
         if ours:
             subprocess.run([RECIPE / "down"], check=True, capture_output=True)
+
+
+def load(name: str, folder: Path) -> str:
+    """Build an image, put it on every node, and return its name by digest."""
+    recipe = RECIPES[name]
+    pinned = making.make(recipe, str(HOME / "images" / f"{recipe.base}.tar"), folder, tag="test")
+    subprocess.run([RECIPE / "load", folder / f"{recipe.image}.tar"], check=True)
+    return f"{pinned['repository']}@{pinned['digest']}"

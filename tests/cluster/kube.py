@@ -1,7 +1,7 @@
 """The cluster that the tests run on: the one KUBECONFIG names, else one made for them where its recipe is at hand.
 
-On a cluster of your own, `GOPHERWOOD_TEST_IMAGE` names a tasks' image that its nodes can get (tests/cluster/image.py
-writes one as an archive); its nodes need the label `node-pool` with the pools of node_pools.py.
+On a cluster of your own, `GOPHERWOOD_TEST_IMAGE` names a tasks' image that its nodes can get (`make images` builds it);
+its nodes need the label `node-pool` with the pools of node_pools.py.
 """
 
 import json
@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import image
+from gopherwood_images.recipes import ROOT
 
-RECIPE = image.ROOT.parent / "shared" / "kube"
+RECIPE = ROOT.parent / "shared" / "kube"
 HOME = Path(os.environ.get("KUBE_HOME", Path.home() / ".cache" / "kube-for-tests"))
-IMAGE = "localhost/gopherwood:test"
 NAMESPACE = "gopherwood-tests"
 
 

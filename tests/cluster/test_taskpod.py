@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cluster import image
 from cluster.kube import NAMESPACE, Cluster
+from gopherwood_images.recipes import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_group("cluster")]
 DAGS = Path(__file__).parent / "dags"
@@ -42,9 +42,9 @@ def airflow_env(cluster: Cluster, folder: Path) -> dict[str, str]:
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(image.ROOT / "plugins"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "PYTHONPATH": str(image.ROOT / "plugins"),
+        "PYTHONPATH": str(ROOT / "plugins"),
         "PATH": f"{Path(sys.executable).parent}:{cluster.env['PATH']}",
         "GOPHERWOOD_POD_IMAGE": cluster.image,
         "GOPHERWOOD_POD_NAMESPACE": NAMESPACE,
