@@ -27,6 +27,8 @@ class Settings:
     home: Path = _setting(Path(DEFAULT_HOME), "the folder that holds all local state")
     catalog: str = _setting("", "SQLAlchemy URL of the catalog; default: SQLite at HOME/catalog.db")
     store: str = _setting("", "URL of the store, file:///folder or s3://bucket/prefix; default: HOME/store")
+    replica: str = _setting("", "URL of a second copy of the store, same forms, to heal from; default: none")
+    scrub_days: int = _setting(30, "days in which `audit --scrub` reads the whole store once, a share each day")
     staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")
     s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")
     upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")

@@ -63,4 +63,5 @@ def facts(staged: dict[str, Path]) -> dict[str, object]:
         "zip_size": len(packed),
         "mod_size": len(mod),
         "zip_sha256": hashlib.sha256(packed).hexdigest(),
+        "info_sha256": hashlib.sha256(staged[".info"].read_bytes()).hexdigest(),
     }

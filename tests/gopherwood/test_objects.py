@@ -12,7 +12,7 @@ import pytest
 from fakes import s3
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, ImmutabilityError, StorageError
-from gopherwood.objects import LocalFolder, MissingError, open_objects
+from gopherwood.objects import LocalFolder, MissingError, evidence_key, open_objects
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -67,6 +67,27 @@ def test_other_bytes_are_refused(objects, other):
         objects.create_many([("a/first", other), ("a/second", b"2")])
     assert caught.value.keys == ("a/first",)
     assert (objects.read("a/first"), objects.read("a/second")) == (b"same size!", b"2")
+
+
+def test_quarantine_moves_the_bytes_aside(objects):
+    """Damaged bytes are gone from their key and from the listing, kept as evidence, and the key can be created anew."""
+    objects.create_many([("a/@v/v1.zip", b"damaged"), ("a/@v/v1.mod", b"fine")])
+    evidence = evidence_key("a/@v/v1.zip")
+    assert objects.quarantine("a/@v/v1.zip", evidence) is True
+    assert (objects.size("a/@v/v1.zip"), objects.read(evidence)) == (None, b"damaged")
+    assert list(objects.keys("")) == ["a/@v/v1.mod"]
+    assert list(objects.keys(".quarantine/")) == [evidence]
+    assert objects.quarantine("a/@v/v1.zip", evidence_key("a/@v/v1.zip")) is False
+    assert objects.create("a/@v/v1.zip", b"sound") is True
+    assert objects.read(evidence) == b"damaged"
+
+
+def test_quarantine_goes_nowhere_else(objects):
+    """Nothing is moved to a key where content could be."""
+    objects.create("a", b"1")
+    with pytest.raises(StorageError, match="no key of evidence"):
+        objects.quarantine("a", "b")
+    assert objects.read("a") == b"1"
 
 
 def test_create_from_file(objects, tmp_path):

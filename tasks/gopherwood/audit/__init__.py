@@ -13,12 +13,41 @@ from gopherwood.config import Settings
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the flags of `audit`."""
+    from gopherwood.audit.parts import budget
+
     kinds = verb.add_mutually_exclusive_group(required=True)
-    kinds.add_argument("--scrub", action="store_true", help="re-hash published files and compare them with the catalog")
+    kinds.add_argument("--scrub", action="store_true", help="re-hash published files: a day's share of the store")
+    kinds.add_argument("--heal", action="store_true", help="try again to heal what is damaged")
+    scrub = verb.add_argument_group("with --scrub")
+    scrub.add_argument("--all", action="store_true", help="the whole store, not a day's share of it")
+    scrub.add_argument(
+        "--partitions", type=_count, metavar="N", help="so many parts, the oldest first (there are 257 at most)"
+    )
+    scrub.add_argument("--budget", type=budget, metavar="BYTES|TIME", help="till this is spent, e.g. 20GB or 90m")
+    scrub.add_argument("--workers", type=_count, default=1, metavar="N", help="parts at once (default: 1)")
+    scrub.add_argument("--deep", action="store_true", help="compute the h1 of every zip, too")
+    scrub.add_argument("--no-heal", action="store_true", help="only find what is damaged, and withhold it")
 
 
 def run(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run the kind of audit that was asked for; return its result."""
     from gopherwood.audit import scrub
 
-    return scrub.run(settings, stop=stop)
+    if args.heal:
+        return scrub.heal(settings, stop=stop)
+    return scrub.run(
+        settings,
+        everything=args.all,
+        parts=args.partitions,
+        budget=args.budget,
+        workers=args.workers,
+        heal=not args.no_heal,
+        deep=args.deep,
+        stop=stop,
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)

@@ -1,50 +1,174 @@
-"""`audit --scrub`: re-hash published files and compare them with the catalog."""
+"""`audit --scrub` and `audit --heal`: see that every byte in the store is still what was published.
+
+The store is read part by part (parts.py), the part unseen for longest first, a share of it each day, so that all of it
+is read in `scrub_days`. Workers lease parts; each keeps a checkpoint in the catalog every few seconds, at a module's
+boundary, so one that is told to stop ends at the boundary of a version, and one that is killed loses seconds of work.
+What is damaged is withheld and healed as it is found (repair.py); what could not be healed makes the exit code 3.
+"""
 
 import logging
+import os
+import secrets
+import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from gopherwood import store
-from gopherwood.audit.examine import examine
-from gopherwood.catalog import Catalog
+from gopherwood.audit.examine import Kind
+from gopherwood.audit.parts import NAMES, Budget, Extent, by_part, extent
+from gopherwood.audit.repair import Repairs, Settled
+from gopherwood.audit.walk import Tools, Walk
+from gopherwood.catalog import Catalog, Round
 from gopherwood.config import Settings
-from gopherwood.errors import EXIT_DONE, EXIT_INTEGRITY
+from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTEGRITY, EXIT_NOTHING_TO_DO, StorageError
+from gopherwood.module import ModuleVersion
+from gopherwood.objects import Objects
 
 log = logging.getLogger(__name__)
 
-MODULES = 20
-"""Modules looked at between two looks at the catalog."""
+MOST_DAMAGED = 100
+"""Files that one run takes out of service. More are no flipped bits but something that a person has to see first."""
+
+SAMPLE = 50
+"""Published versions of which some must be in the store, or it is the wrong store, or not mounted."""
+ENOUGH = 10
+"""Fewer published versions prove nothing."""
 
 
 @dataclass(slots=True)
 class Scrubbed:
-    """What a scrub has looked at, and what it found."""
+    """What a run has looked at, found and done."""
 
+    parts: int = 0
+    """Parts of the store that are through."""
     versions: int = 0
     bytes: int = 0
     damaged: int = 0
+    """Files of versions that were not what was published."""
+    healed: int = 0
+    """Of those: are again."""
+    withheld: int = 0
+    """Of those: are out of service till they are healed."""
+    lists: int = 0
+    """Version lists that were not what the catalog derives, written anew."""
+    extra: int = 0
+    """Files that nobody published."""
+    unread: int = 0
+    """Versions that the storage did not give us."""
+    stopped: str = ""
+    """Why the run ended before its time."""
 
     @property
     def exit_code(self) -> int:
-        """3 when a file is not what was published."""
-        return EXIT_INTEGRITY if self.damaged else EXIT_DONE
+        """3 for damage that is not healed and for extra files, 1 when something was not read, 99 when none was due."""
+        if self.withheld or self.extra or self.stopped:
+            return EXIT_INTEGRITY
+        if self.unread:
+            return EXIT_FAILED
+        return EXIT_DONE if self.parts or self.versions or self.damaged else EXIT_NOTHING_TO_DO
 
 
-def run(settings: Settings, *, stop: threading.Event) -> Scrubbed:
-    """Examine every published version, until `stop` is set between two files."""
-    result = Scrubbed()
+def run(
+    settings: Settings,
+    *,
+    everything: bool = False,
+    parts: int | None = None,
+    budget: Budget | None = None,
+    workers: int = 1,
+    heal: bool = True,
+    deep: bool = False,
+    stop: threading.Event,
+) -> Scrubbed:
+    """Scrub a day's share of the store, or as much as is asked for. Raises StorageError when ours fails."""
     objects = store.open_store(settings)
-    with Catalog.ready(settings) as catalog:
-        paths = catalog.paths()
-        for start in range(0, len(paths), MODULES):
-            for row in catalog.published_rows(paths[start : start + MODULES]):
-                if stop.is_set():
-                    return result
-                done = examine(objects, row)
-                result.versions += 1
-                result.bytes += done.bytes
-                result.damaged += len(done.findings)
-                for finding in done.findings:
-                    what = {"mv": str(row.mv), "key": finding.key, "kind": finding.kind, "found": finding.found}
-                    log.error("damaged", extra=what)
+    with ExitStack() as stack:
+        catalog = stack.enter_context(Catalog.ready(settings))
+        repairs = stack.enter_context(Repairs(settings, catalog, objects, heal=heal))
+        require_content(catalog, objects)
+        paths = by_part(catalog.paths())
+        days = settings.scrub_days
+        what = extent(catalog.clock(), days, len(paths) + 1, everything=everything, parts=parts, budget=budget)
+        scrub = Scrub(Tools(catalog, objects, repairs, settings.lease_seconds, deep), paths, what, stop)
+        with ThreadPoolExecutor(workers, thread_name_prefix="scrub") as pool:
+            for done in [pool.submit(scrub.work) for _ in range(workers)]:
+                done.result()
+    return scrub.result
+
+
+def heal(settings: Settings, *, stop: threading.Event) -> Scrubbed:
+    """Try again to heal what is damaged."""
+    objects, result = store.open_store(settings), Scrubbed()
+    with Catalog.ready(settings) as catalog, Repairs(settings, catalog, objects, heal=True) as repairs:
+        require_content(catalog, objects)
+        for damage in catalog.open_damages():
+            if stop.is_set():
+                break
+            result.extra += damage.kind == Kind.EXTRA
+            if damage.version:
+                settled = repairs.settle(damage.mv, damage.suffix)
+                result.damaged += 1
+                result.withheld += settled is Settled.WITHHELD
+                result.healed += settled is not Settled.WITHHELD
     return result
+
+
+def require_content(catalog: Catalog, objects: Objects) -> None:
+    """Raise StorageError when the store has nothing of what is published: it is not mounted, or another one."""
+    oldest = catalog.published_since(limit=SAMPLE)
+    marks = (store.key(ModuleVersion(entry.path, entry.version), store.MARK) for entry in oldest)
+    if len(oldest) >= ENOUGH and all(objects.size(mark) is None for mark in marks):
+        says = f"{objects.url} holds none of the {len(oldest)} versions that were published first"
+        raise StorageError(says, hint="is it mounted, and is GOPHERWOOD_STORE what it was? Nothing was touched")
+
+
+class Scrub:
+    """One run; its workers are threads, since hashing lets others run."""
+
+    def __init__(self, tools: Tools, paths: dict[str, list[str]], what: Extent, stop: threading.Event) -> None:
+        self.tools = tools
+        self._paths = paths
+        self._parts = [*paths, NAMES]
+        self._what = what
+        self._stop = stop
+        self._end = time.monotonic() + what.budget.seconds
+        self._begun = 0
+        self._lock = threading.Lock()
+        self.result = Scrubbed()
+
+    def work(self) -> None:
+        """Lease and scrub one part after the other, till none is due, the budget is spent, or it is told to stop."""
+        owner = f"scrub-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        try:
+            while self._goes_on() and self._may_begin():
+                round_ = self._lease(owner)
+                if round_ is None:
+                    return
+                Walk(self.tools, round_, self._paths.get(round_.part, []), self._goes_on, self.add).run()
+        finally:
+            self.tools.catalog.give_back_parts(owner)
+
+    def _lease(self, owner: str) -> Round | None:
+        what, seconds = self._what, self.tools.seconds
+        return self.tools.catalog.lease_part(
+            self._parts, owner=owner, seconds=seconds, before=what.before, share=what.share
+        )
+
+    def _may_begin(self) -> bool:
+        with self._lock:
+            self._begun += 1
+            return self._begun <= self._what.parts
+
+    def _goes_on(self) -> bool:
+        spent = self.result.bytes >= self._what.budget.bytes or time.monotonic() >= self._end
+        return not (self._stop.is_set() or spent or self.result.stopped)
+
+    def add(self, **numbers: int) -> None:
+        """Add to the result."""
+        with self._lock:
+            for name, number in numbers.items():
+                setattr(self.result, name, getattr(self.result, name) + number)
+            if self.result.damaged >= MOST_DAMAGED and not self.result.stopped:
+                self.result.stopped = f"{self.result.damaged} files are damaged: look at the storage before any more"

@@ -1,17 +1,20 @@
 """The catalog: what state every module version is in, and everything else that must be remembered between two runs.
 
-One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions) and `notes` (cursors,
-misses, tree heads, events), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use
-from many threads; each process opens its own.
+One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
+tree heads, events), `damages` and `scrubs` (what audits find and have seen), over `db` (SQLite or PostgreSQL). Import
+everything from here. A catalog is safe to use from many threads; each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims
+from gopherwood.catalog.damages import Damages
 from gopherwood.catalog.db import Clock, utc_now
 from gopherwood.catalog.notes import Notes
 from gopherwood.catalog.reads import Reads
+from gopherwood.catalog.scrubs import Scrubs
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     TOO_MANY_ATTEMPTS,
+    Damage,
     Enqueued,
     Event,
     Evidence,
@@ -23,6 +26,7 @@ from gopherwood.catalog.values import (
     Miss,
     Outcome,
     PublishedVersion,
+    Round,
     Selector,
     StoredEvent,
     VersionRow,
@@ -34,6 +38,7 @@ __all__ = [
     "TOO_MANY_ATTEMPTS",
     "Catalog",
     "Clock",
+    "Damage",
     "Enqueued",
     "Event",
     "Evidence",
@@ -45,6 +50,7 @@ __all__ = [
     "Miss",
     "Outcome",
     "PublishedVersion",
+    "Round",
     "Selector",
     "StoredEvent",
     "VersionRow",
@@ -53,5 +59,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes):
+class Catalog(Claims, Reads, Notes, Damages, Scrubs):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

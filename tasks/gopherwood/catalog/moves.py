@@ -18,7 +18,7 @@ from gopherwood.catalog.values import Event, Facts, Outcome
 from gopherwood.errors import IntegrityError
 from gopherwood.states import FOLLOWERS, State
 
-FACTS = ("time", "h1", "go_mod_h1", "zip_size", "mod_size", "zip_sha256", "origin", "token")
+FACTS = ("time", "h1", "go_mod_h1", "zip_size", "mod_size", "zip_sha256", "info_sha256", "origin", "token")
 """What an outcome may say about a version."""
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,6 +50,7 @@ versions = Table(
     Column("origin", Text),
     Column("published_at", BigInteger),
     Column("sequence", BigInteger),
+    Column("info_sha256", Text),
 )
 Index("versions_name", versions.c.path, versions.c.version, unique=True)
 Index("versions_work", versions.c.state, versions.c.ready_at, versions.c.id)
@@ -108,7 +109,8 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
-"""`published`: the last sequence number and its time; `expired-leases`: leases taken over so far."""
+"""`published`: the last sequence number and its time; `expired-leases`: leases taken over so far; `damages`: how many
+changes there were to those."""
 
 misses = Table(
     "misses",
@@ -131,6 +133,53 @@ tree_heads = Table(
     Column("note", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+
+damages = Table(
+    "damages",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("path", Name, nullable=False),
+    Column("version", Name, nullable=False),
+    Column("suffix", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("found", Text, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    Column("evidence", Text, nullable=False, server_default=""),
+    Column("tried_at", BigInteger),
+    Column("says", Text, nullable=False, server_default=""),
+    Column("healed_at", BigInteger),
+    Column("healed_from", Text, nullable=False, server_default=""),
+    Column("change", BigInteger, nullable=False),
+)
+"""Files of the store that were not what was published, for ever; those without a `healed_at` still are not.
+
+`change` is the counter `damages` when the row last changed: whoever keeps answers in memory asks for what came after.
+"""
+_open_damage = damages.c.healed_at.is_(None)
+_file = (damages.c.path, damages.c.version, damages.c.suffix)
+Index("damages_open", *_file, unique=True, sqlite_where=_open_damage, postgresql_where=_open_damage)
+Index("damages_name", damages.c.path, damages.c.version)
+Index("damages_change", damages.c.change)
+
+scrubs = Table(
+    "scrubs",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("part", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("owner", Text),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("position", Name, nullable=False, server_default=""),
+    Column("versions", BigInteger, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("damaged", BigInteger, nullable=False, server_default="0"),
+)
+"""Every round of every part of the store; one without a `finished_at` is under way, or was left at `position`."""
+_open_round = scrubs.c.finished_at.is_(None)
+Index("scrubs_open", scrubs.c.part, unique=True, sqlite_where=_open_round, postgresql_where=_open_round)
+Index("scrubs_part", scrubs.c.part, scrubs.c.finished_at)
 
 
 def to_micros(time: datetime) -> int:

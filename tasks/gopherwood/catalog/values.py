@@ -12,8 +12,8 @@ Kind = Literal["fetch", "validate", "publish"]
 """The kinds of work that are leased."""
 
 Facts = Mapping[str, Any]
-"""Facts about a version by name: `time` (datetime), `h1`, `go_mod_h1`, `zip_size`, `mod_size`, `zip_sha256` (hex),
-`origin` (dict). `token`, the place in staging, is set like a fact.
+"""Facts about a version by name: `time` (datetime), `h1`, `go_mod_h1`, `zip_size`, `mod_size`, `zip_sha256` and
+`info_sha256` (hex), `origin` (dict). `token`, the place in staging, is set like a fact.
 """
 
 TOO_MANY_ATTEMPTS = "too-many-attempts"
@@ -63,7 +63,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth telling; kinds: published, rejected, imported, conflict, integrity, deployed, verdict."""
+    """Something worth telling; kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict."""
 
     kind: str
     subject: str
@@ -174,3 +174,56 @@ class Miss:
     count: int
     first_at: datetime
     last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A file of the store that is not, or was not, what was published.
+
+    Of a version's own files `suffix` is `.zip`, `.mod` or `.info`. A version list has no `version` and the suffix
+    `list`; a file that nobody published has neither, and its key as `path`.
+    """
+
+    id: int
+    path: str
+    version: str
+    suffix: str
+    kind: str
+    expected: str
+    found: str
+    found_at: datetime
+    evidence: str
+    """The key under which the damaged bytes are kept, empty when there were none."""
+    tried_at: datetime | None
+    says: str
+    """Why the last try to heal it failed."""
+    healed_at: datetime | None
+    healed_from: str
+
+    @property
+    def mv(self) -> ModuleVersion:
+        """The module version, if it is a file of one."""
+        return ModuleVersion(self.path, self.version)
+
+    @property
+    def subject(self) -> str:
+        """What is damaged, for people."""
+        return f"{self.path}@{self.version} {self.suffix}" if self.version else f"{self.path} {self.suffix}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One scrub of one part of the store; leased while its `owner` works on it."""
+
+    id: int
+    part: str
+    owner: str | None
+    number: int
+    """Rounds of this part that were finished before."""
+    position: str
+    """The module path after which the round goes on."""
+    started_at: datetime
+    finished_at: datetime | None
+    versions: int
+    bytes: int
+    damaged: int

@@ -9,16 +9,28 @@ from urllib.parse import unquote, urlsplit
 
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError
-from gopherwood.objects.base import Item, MissingError, Objects, UnstorableError, check_storable
+from gopherwood.objects.base import (
+    QUARANTINE,
+    TEMPORARIES,
+    Item,
+    MissingError,
+    Objects,
+    UnstorableError,
+    check_storable,
+    evidence_key,
+)
 from gopherwood.objects.local import LocalFolder, sync_paths
 
 __all__ = [
+    "QUARANTINE",
+    "TEMPORARIES",
     "Item",
     "LocalFolder",
     "MissingError",
     "Objects",
     "UnstorableError",
     "check_storable",
+    "evidence_key",
     "open_objects",
     "sync_paths",
 ]

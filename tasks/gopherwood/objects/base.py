@@ -5,7 +5,9 @@ created once and never change. The protocol is small on purpose: a local folder 
 contract suite, and whoever reads or writes published bytes needs nothing else.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol
 
@@ -17,6 +19,9 @@ CHUNK = 1 << 20
 
 TEMPORARIES = ".tmp"
 """First segment of keys that are ours alone: unfinished files of a local folder live there."""
+
+QUARANTINE = ".quarantine"
+"""First segment of the keys under which damaged bytes are kept as evidence; they are no content of the store."""
 
 REPLACEABLE = frozenset({"list", "latest"})
 """Last segments of keys whose bytes are derived (a version list, a tree head) and may be replaced; no other may."""
@@ -96,7 +101,14 @@ class Objects(Protocol):
         ...
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys that start with `prefix`, in no promised order."""
+        """Yield the keys that start with `prefix`, in no promised order; evidence only for a prefix that names it."""
+        ...
+
+    def quarantine(self, key: str, evidence: str) -> bool:
+        """Move the bytes of `key` to the key `evidence` (of `evidence_key`), durably; False when there are none.
+
+        No byte is lost: at each instant they are under at least one of the two names.
+        """
         ...
 
     def delete(self, key: str) -> None:
@@ -114,6 +126,18 @@ def check_key(key: str) -> str:
     if any(part in ("", ".", "..") for part in segments) or segments[0] == TEMPORARIES or "\0" in key or "\\" in key:
         raise StorageError(f"{key!r} is not a key of a store")
     return key
+
+
+def evidence_key(key: str) -> str:
+    """Return a new key for the damaged bytes of `key`: when, a number nobody had before, and the key itself."""
+    return f"{QUARANTINE}/{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}/{key}"
+
+
+def check_evidence(evidence: str) -> str:
+    """Return a key for evidence; raises StorageError for any other."""
+    if not evidence.startswith(f"{QUARANTINE}/"):
+        raise StorageError(f"{evidence!r} is no key of evidence")
+    return check_key(evidence)
 
 
 def check_replaceable(key: str, *, mutable: bool) -> None:

@@ -24,9 +24,11 @@ from typing import BinaryIO
 from gopherwood.errors import StorageError
 from gopherwood.objects.base import (
     CHUNK,
+    QUARANTINE,
     TEMPORARIES,
     Item,
     MissingError,
+    check_evidence,
     check_key,
     check_mutable,
     check_replaceable,
@@ -158,11 +160,24 @@ class LocalFolder:
         for folder, subfolders, names in os.walk(self.local_path(top) if top else self.root, onerror=_unless_missing):
             relative = Path(folder).relative_to(self.root).as_posix()
             if relative == ".":
-                subfolders[:] = [name for name in subfolders if name != TEMPORARIES]
+                subfolders[:] = [name for name in subfolders if name not in (TEMPORARIES, QUARANTINE)]
             for name in names:
                 key = name if relative == "." else f"{relative}/{name}"
                 if key.startswith(prefix):
                     yield key
+
+    def quarantine(self, key: str, evidence: str) -> bool:
+        """Rename a file into the folder of evidence, and make both folders durable."""
+        source, target = self.local_path(key), self.local_path(check_evidence(evidence))
+        with _storage_errors(key):
+            folders = self._make_folders([target])
+            try:
+                source.rename(target)
+            except FileNotFoundError:
+                return False
+            self._sync_folders(folders)
+            _sync([source.parent], write=False)
+        return True
 
     def delete(self, key: str) -> None:
         """Remove a file, and the folders it leaves empty."""

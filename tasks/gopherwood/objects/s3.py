@@ -20,9 +20,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gopherwood.errors import StorageError
 from gopherwood.objects.base import (
+    QUARANTINE,
     TEMPORARIES,
     Item,
     MissingError,
+    check_evidence,
     check_key,
     check_mutable,
     check_replaceable,
@@ -125,13 +127,25 @@ class Bucket:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield keys that start with `prefix`, sorted."""
+        hidden = tuple(f"{name}/" for name in (TEMPORARIES, QUARANTINE) if not prefix.startswith(f"{name}/"))
         if top := prefix.rpartition("/")[0]:
             check_key(top)
         with _storage_errors(self.url):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
                 names = (entry["Key"].removeprefix(self.prefix) for entry in page.get("Contents", []))
-                yield from (name for name in names if not name.startswith(f"{TEMPORARIES}/"))
+                yield from (name for name in names if not name.startswith(hidden))
+
+    def quarantine(self, key: str, evidence: str) -> bool:
+        """Copy an object to its place as evidence inside of the bucket, then remove it where it was."""
+        name, target = self._name(key), self._name(check_evidence(evidence))
+        try:
+            with _storage_errors(key):
+                self._client.copy({"Bucket": self.bucket, "Key": name}, self.bucket, target)
+                self._client.delete_object(Bucket=self.bucket, Key=name)
+        except MissingError:
+            return False
+        return True
 
     def delete(self, key: str) -> None:
         """Remove an object, absent or not."""

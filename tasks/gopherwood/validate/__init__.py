@@ -9,6 +9,7 @@ Nothing is synced here: publish compares every staged byte with the facts record
 what a power failure took from a valid version costs another fetch.
 """
 
+import hashlib
 import logging
 import os
 import secrets
@@ -193,6 +194,7 @@ class Validator:
             "zip_size": subject.files[".zip"].stat().st_size,
             "mod_size": len(subject.mod),
             "zip_sha256": subject.zip.sha256,
+            "info_sha256": hashlib.sha256(canonical).hexdigest(),
         }
         return Outcome(job=job, state=State.VALID, facts=facts, evidence=subject.evidence)
 

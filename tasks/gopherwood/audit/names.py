@@ -1,0 +1,92 @@
+"""The part `names`: files in the store that nobody published.
+
+Such a file is reported and left where it is. It may be what a catalog that was restored from yesterday has forgotten;
+then it is content, and only a person can tell. A publish under way is no such thing: its version is on the queue, and
+its files are young. What lies beside the modules (the mirrored checksum databases, our ledger) is not looked at.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from gopherwood import module
+from gopherwood.audit.examine import Kind
+from gopherwood.catalog import Catalog
+from gopherwood.errors import ContentError
+from gopherwood.module import ModuleVersion
+from gopherwood.objects import MissingError, Objects
+from gopherwood.states import OPEN
+from gopherwood.store import SUFFIXES
+
+BESIDE = ("sumdb/", "ledger/")
+"""What the store holds beside modules."""
+
+YOUNG_SECONDS = 3600.0
+"""How old a file is before it is called extra."""
+
+BATCH = 1000
+"""Names between two questions to the catalog."""
+
+Name = tuple[str, str]
+"""A module path and a version; or a module path and "" for its list."""
+
+
+def extras(objects: Objects, catalog: Catalog, *, beat: Callable[[], bool]) -> list[str] | None:
+    """Return the keys that nobody published; None when `beat`, called between two batches, said to stop."""
+    found: list[str] = []
+    batch: dict[str, Name | None] = {}
+    for key in objects.keys(""):
+        if not key.startswith(BESIDE):
+            batch[key] = name_of(key)
+        if len(batch) >= BATCH:
+            found += _unpublished(objects, catalog, batch)
+            batch.clear()
+            if not beat():
+                return None
+    return found + _unpublished(objects, catalog, batch)
+
+
+def name_of(key: str) -> Name | None:
+    """Return what a key is a file of, None when it is the key of nothing that is ever published."""
+    path, at, name = key.rpartition("/@v/")
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    if not at or (suffix is None and name != "list"):
+        return None
+    try:
+        return module.unescape_path(path), module.unescape_version(name.removesuffix(suffix)) if suffix else ""
+    except ContentError:
+        return None
+
+
+def settle_extras(objects: Objects, catalog: Catalog, found: Iterable[str]) -> int:
+    """Note new extra files, and close those that are gone or published by now; return how many are open."""
+    now = set(found)
+    for damage in catalog.open_damages():
+        if damage.kind == Kind.EXTRA and damage.path not in now:
+            gone = objects.size(damage.path) is None
+            catalog.healed(damage, "it was taken away" if gone else "it is published by now")
+    for key in sorted(now):
+        says = f"{objects.size(key)} bytes"
+        catalog.record_damage(key, "", "", kind=Kind.EXTRA, expected="no such file", found=says)
+    return len(now)
+
+
+def _unpublished(objects: Objects, catalog: Catalog, batch: dict[str, Name | None]) -> list[str]:
+    names = {name for name in batch.values() if name}
+    published: dict[str, set[str]] = defaultdict(set)
+    for path, versions in catalog.listed(sorted({path for path, _ in names})).items():
+        published[path] |= {*versions, ""} if versions else set()
+    strange = [key for key, name in batch.items() if name is None or name[1] not in published[name[0]]]
+    return [key for key in strange if not _is_under_way(objects, catalog, key, batch[key])]
+
+
+def _is_under_way(objects: Objects, catalog: Catalog, key: str, name: Name | None) -> bool:
+    """Tell whether a publish may be about to make a file what it is: its version is on the queue, or it is young."""
+    if name is not None and name[1]:
+        row = catalog.state_of(ModuleVersion(*name))
+        if row is not None and (row.state in OPEN or row.published_at is not None):
+            return True
+    try:
+        return time.time() - objects.modified(key) < YOUNG_SECONDS
+    except MissingError:
+        return True

@@ -1,0 +1,155 @@
+"""One round of one part of the store: every version of its modules, and their lists; or, of `names`, all names.
+
+A checkpoint is written every few seconds, at the boundary of a module. Whoever has lost the lease stops: the round is
+another worker's by then, and looking at a file twice does no harm.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from gopherwood import store
+from gopherwood.audit.examine import Kind, examine
+from gopherwood.audit.names import extras, settle_extras
+from gopherwood.audit.parts import NAMES
+from gopherwood.audit.repair import Repairs, Settled
+from gopherwood.catalog import Catalog, Round, VersionRow
+from gopherwood.errors import StorageError
+from gopherwood.objects import MissingError, Objects
+
+log = logging.getLogger(__name__)
+
+MODULES = 50
+"""Module paths whose versions are asked for at once."""
+
+CHECKPOINT_SECONDS = 5.0
+
+DEEP_EVERY = 12
+"""Rounds of a part of which one also computes the h1 of every zip: once a year with the default `scrub_days`."""
+
+MOST_STALE = 100_000
+"""Version lists that a publish under way may be about to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every round works with."""
+
+    catalog: Catalog
+    objects: Objects
+    repairs: Repairs
+    seconds: float
+    """Of a lease."""
+    deep: bool
+
+
+class Walk:
+    """A round under way; `goes_on` says when to stop, `add` counts."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        round_: Round,
+        paths: Sequence[str],
+        goes_on: Callable[[], bool],
+        add: Callable[..., None],
+    ) -> None:
+        self._tools = tools
+        self._catalog = tools.catalog
+        self._objects = tools.objects
+        self._round = round_
+        self._paths = [path for path in paths if path > round_.position]
+        self._goes_on = goes_on
+        self._add = add
+        self._deep = tools.deep or round_.number % DEEP_EVERY == DEEP_EVERY - 1
+        self._kept_at = time.monotonic()
+        self._sums: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Go on with the round till it is through, or till it is time to stop."""
+        is_through = self._names() if self._round.part == NAMES else self._modules()
+        if self._keep(finished=is_through) and is_through:
+            self._add(parts=1)
+
+    def _names(self) -> bool:
+        found = extras(self._objects, self._catalog, beat=self._beat)
+        if found is None:
+            return False
+        self._add(extra=settle_extras(self._objects, self._catalog, found))
+        return True
+
+    def _modules(self) -> bool:
+        """Look at every module that is left; False when it is time to stop."""
+        for start in range(0, len(self._paths), MODULES):
+            piece = self._paths[start : start + MODULES]
+            damaged = {(each.path, each.version, each.suffix) for each in self._catalog.open_damages(piece)}
+            for path, rows in groupby(self._catalog.published_rows(piece), key=lambda row: row.mv.path):
+                versions = []
+                for row in rows:
+                    if not self._beat():
+                        return False
+                    self._version(row, damaged)
+                    versions.append(row.mv.version)
+                self._list(path, versions)
+                self._round = replace(self._round, position=path)
+        return True
+
+    def _version(self, row: VersionRow, damaged: set[tuple[str, str, str]]) -> None:
+        try:
+            found = examine(self._objects, row, deep=self._deep)
+        except StorageError as error:  # it may be for now only: nothing is withheld for that
+            log.error("unread", extra={"mv": str(row.mv), "detail": str(error)})
+            self._add(unread=1)
+            return
+        size = sum(each.size for each in found.values())
+        self._add(versions=1, bytes=size)
+        self._round = replace(self._round, versions=self._round.versions + 1, bytes=self._round.bytes + size)
+        for suffix, each in found.items():
+            if each.finding or (row.mv.path, row.mv.version, suffix) in damaged:
+                self._settle(row, suffix)
+        mark = found[store.MARK]
+        if mark.finding is None and not row.facts.get("info_sha256"):
+            self._sums[row.id] = mark.sha256
+
+    def _settle(self, row: VersionRow, suffix: str) -> None:
+        settled = self._tools.repairs.settle(row.mv, suffix, deep=self._deep)
+        if settled is not Settled.SOUND:
+            self._add(damaged=1, healed=settled is Settled.HEALED, withheld=settled is Settled.WITHHELD)
+            self._round = replace(self._round, damaged=self._round.damaged + 1)
+
+    def _list(self, path: str, versions: Sequence[str]) -> None:
+        """Compare a version list with the catalog; write it anew when it differs and no publish is about to."""
+        if self._read_list(path) == store.version_list(versions):
+            return
+        with self._catalog.lock("lists"):
+            if path in self._catalog.stale_lists(MOST_STALE):
+                return
+            due, found = store.version_list(self._catalog.listed([path])[path]), self._read_list(path)
+            if found == due:
+                return
+            says = "nothing" if found is None else f"{len(found)} bytes"
+            said = {"kind": Kind.LIST, "expected": f"{len(due)} bytes", "found": says}
+            damage, _ = self._catalog.record_damage(path, "", "list", **said)
+            self._objects.replace(store.list_key(path), due)
+            self._catalog.healed(damage, "the catalog")
+            self._add(lists=1)
+            log.warning("list written anew", extra={"path": path, **said})
+
+    def _read_list(self, path: str) -> bytes | None:
+        try:
+            return self._objects.read(store.list_key(path))
+        except MissingError:
+            return None
+
+    def _beat(self) -> bool:
+        """Keep the lease and the checkpoint fresh; False when it is time to stop."""
+        late = time.monotonic() - self._kept_at > min(CHECKPOINT_SECONDS, self._tools.seconds / 3)
+        return self._goes_on() and (not late or self._keep())
+
+    def _keep(self, *, finished: bool = False) -> bool:
+        self._catalog.note_info_sums(self._sums)
+        self._sums.clear()
+        self._kept_at = time.monotonic()
+        return self._catalog.checkpoint(self._round, seconds=self._tools.seconds, finished=finished)
