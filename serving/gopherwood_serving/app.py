@@ -18,7 +18,7 @@ from gopherwood.config import Settings
 from gopherwood.errors import StorageError
 from gopherwood.objects import Objects
 from gopherwood.store import open_store
-from gopherwood_serving import index, misses
+from gopherwood_serving import index, misses, sockets
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, found, impossible, text, unavailable
 from gopherwood_serving.goproxy import GoProxy
 from gopherwood_serving.memory import Memory
@@ -109,6 +109,7 @@ class App:
         loop.add_signal_handler(signal.SIGUSR1, self.drain)
         # Ctrl-C in a terminal reaches every process of the group; only the parent decides, so that it can drain first.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
+        loop.call_soon(sockets.bound_unsent)  # granian listens after this call, and before the loop's first turn
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._note())]
         for task in self._tasks:
             task.add_done_callback(self._ended)

@@ -26,6 +26,9 @@ MOST_CONNECTIONS = 20_000
 CONNECTION_BUFFER = 64 << 10
 """Bytes buffered for one connection; granian's own 400 KiB are the memory of every client that reads slowly."""
 
+FILE_THREADS = 4
+"""Threads of a worker that read large files; granian's own 512 mostly wake and wait for each other (measured)."""
+
 
 class Server(Granian):  # type: ignore[misc,valid-type]
     """granian with our options, numbered workers, and a drain before the end."""
@@ -40,6 +43,7 @@ class Server(Granian):  # type: ignore[misc,valid-type]
             workers_kill_timeout=round(settings.serving_drain) or 1,
             # Measured (docs/benchmarks/serving.md): one runtime thread a worker has the lowest p99.
             runtime_mode=RuntimeModes.st,
+            runtime_blocking_threads=FILE_THREADS,
             loop=Loops.auto,
             http=HTTPModes.http1,
             # granian counts connections here, idle ones too: at its default of 1024 the next client is not answered.

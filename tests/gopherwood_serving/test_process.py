@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,3 +153,38 @@ def test_ctrl_c_ends_it_quietly(make_site: Callable[..., Site]) -> None:
     assert site.process is not None
     os.killpg(site.process.pid, signal.SIGINT)
     assert site.process.wait(20) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="asks Linux how much is in a socket's buffer")
+def test_a_client_that_does_not_read_ties_up_little(make_site: Callable[..., Site]) -> None:
+    """Of a large zip that nobody takes the kernel holds at most 256 KiB a connection, not megabytes."""
+    site = make_site("--workers", "2")
+    path = "example.com/unread"
+    site.publish(path, "v1.0.0", make_module(path, "v1.0.0", {"data.bin": random.Random(4).randbytes(12 << 20)}))
+    site.start()
+    request = f"GET /{path}/@v/v1.0.0.zip HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", site.port), 20)) for _ in range(8)]
+        for client in clients:
+            client.sendall(request)
+        ports = {client.getsockname()[1] for client in clients}
+        site.wait(lambda: len(unsent(site.port, ports)) == len(ports) and settled(lambda: unsent(site.port, ports)))
+        assert 0 < max(unsent(site.port, ports).values()) <= 256 << 10
+
+
+def unsent(port: int, clients: set[int]) -> dict[int, int]:
+    """Return the bytes in the server's buffers for each client's port, where there are any."""
+    found = {}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        client, waiting = int(remote.partition(":")[2], 16), int(queues.partition(":")[0], 16)
+        if int(local.partition(":")[2], 16) == port and client in clients and waiting:
+            found[client] = waiting
+    return found
+
+
+def settled(look: Callable[[], object]) -> bool:
+    """Tell whether something has been the same for a while."""
+    before = look()
+    time.sleep(0.3)
+    return before == look()
