@@ -10,6 +10,7 @@ Authority: golang.org/x/mod/sumdb/note, note.go.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,7 @@ ALG_ED25519: Final = 1
 MAX_SIGNATURES: Final = 100
 _KEY_SIZE: Final = 32
 _SIGNATURE_PREFIX: Final = b"\xe2\x80\x94 "  # an em dash and a space
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _CONTROL: Final = bytes(set(range(0x20)) - {0x0A})
 
 
@@ -82,6 +84,11 @@ class Signer:
     key_hash: int
     seed: bytes = field(repr=False)
 
+    @property
+    def verifier_key(self) -> str:
+        """The public part, `NAME+HASH+KEY`."""
+        return new_ed25519_verifier_key(self.name, _public_key(self.seed))
+
     def sign(self, message: bytes) -> bytes:
         """Sign the message."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -92,6 +99,14 @@ class Signer:
 def is_valid_name(name: str) -> bool:
     """Report whether a key may have this name: not empty, UTF-8, without spaces and pluses."""
     return bool(name) and not any(char in gotext.SPACE or char == "+" or gotext.is_raw_byte(char) for char in name)
+
+
+def is_host_name(name: str) -> bool:
+    """Report whether a name is `host[/path]`: Go takes no other for a checksum database, and asks `https://NAME`.
+
+    Authority: cmd/go/internal/modfetch, sumdb.go (dbDial).
+    """
+    return _HOST_NAME.fullmatch(name) is not None
 
 
 def key_hash(name: str, key: bytes) -> int:

@@ -19,8 +19,8 @@ from gopherwood.errors import NotFoundError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
 from gopherwood.sumdb import parse_gosumdb
-from gopherwood.sumdb.tiles import HEIGHT, Tiles
-from gopherwood.tlog import HASH_SIZE, Tile, Tree
+from gopherwood.sumdb.tiles import Tiles
+from gopherwood.tlog import HASH_SIZE, HEIGHT, Tile, Tree
 
 MOST_HEADS: Final = 500
 """Earlier bundles that a new one follows provably; of weekly ones those of ten years."""

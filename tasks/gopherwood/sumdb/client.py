@@ -19,8 +19,8 @@ from gopherwood.note import MalformedNoteError
 from gopherwood.objects import MissingError, Objects
 from gopherwood.sumdb.heads import Head, Heads, HeadStore, open_head
 from gopherwood.sumdb.setting import Database, parse_gosumdb
-from gopherwood.sumdb.tiles import HEIGHT, Fetch, Tiles
-from gopherwood.tlog import HashReader, Tile, Tree
+from gopherwood.sumdb.tiles import Fetch, Tiles
+from gopherwood.tlog import HEIGHT, HashReader, Tile, Tree
 
 MAX_REPLY: Final = 4 << 20
 """Bytes of one reply that are read; a tile has 8 KiB, a lookup less than 1."""

@@ -6,7 +6,6 @@
 Authority: cmd/go/internal/modfetch, sumdb.go (dbDial) and key.go; `go help environment`.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,7 +17,6 @@ OFF: Final = "off"
 
 _KNOWN_KEYS: Final = {"sum.golang.org": "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"}
 _ALIASES: Final = {"sum.golang.google.cn": "sum.golang.org https://sum.golang.google.cn"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _HINT: Final = "GOSUMDB is NAME, NAME+HASH+KEY, either followed by a URL, or off"
 
 
@@ -46,7 +44,7 @@ def parse_gosumdb(text: str) -> Database | None:
         verifier = note.new_verifier(_KNOWN_KEYS.get(fields[0], fields[0]))
     except ConfigError as error:
         raise ConfigError(f"invalid GOSUMDB {fields[0]!r}: {error}", hint=_HINT) from None
-    if not _NAME.fullmatch(verifier.name):
+    if not note.is_host_name(verifier.name):
         raise ConfigError(f"invalid GOSUMDB: the name must be host[/path], not {verifier.name!r}", hint=_HINT)
     url = fields[1].rstrip("/") if len(fields) == 2 else ""
     if url and urlsplit(url).scheme not in ("http", "https"):

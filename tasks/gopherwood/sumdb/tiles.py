@@ -6,15 +6,12 @@ reaches the store only with `flush`, after whoever reads has decided to trust th
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from gopherwood import store
 from gopherwood.errors import NotFoundError, UpstreamError
 from gopherwood.objects import MissingError, Objects
-from gopherwood.tlog import HASH_SIZE, Tile
-
-HEIGHT: Final = 8
-"""The height of the tiles that Go's client asks for."""
+from gopherwood.tlog import HASH_SIZE, HEIGHT, Tile
 
 Fetch: TypeAlias = Callable[[str], bytes]
 """Gives what the database serves at a path below its root (`latest`, `lookup/...`, `tile/...`)."""

@@ -1,12 +1,14 @@
 """Tree heads and records of a transparency log as text: what a checksum database signs and what it sends.
 
 A tree head is three lines: a title, the number of records, the root hash. A record as sent is its number on a line, its
-text, and a blank line; in a lookup's answer the signed tree head follows at once.
+text, and a blank line; in a lookup's answer the signed tree head follows at once. Entry bundles are how everybody
+else's tools read records: each after its length.
 
-Authority: golang.org/x/mod/sumdb/tlog, note.go.
+Authority: golang.org/x/mod/sumdb/tlog, note.go; C2SP tlog-checkpoint and tlog-tiles.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from gopherwood.errors import ProofError
@@ -47,6 +49,22 @@ def parse_tree(text: bytes) -> Tree:
     return Tree(int(lines[1]), value)
 
 
+def format_checkpoint(origin: str, tree: Tree) -> bytes:
+    """Write a tree head as a checkpoint, which witnesses and monitors read: the log's name is in the title's place.
+
+    Authority: C2SP tlog-checkpoint.
+    """
+    return b"%s\n%d\n%s\n" % (origin.encode(), tree.n, format_hash(tree.hash).encode())
+
+
+def parse_checkpoint(origin: str, text: bytes) -> Tree:
+    """Read a checkpoint of this log; raises ProofError, also when it is another log's."""
+    title, newline, rest = text.partition(b"\n")
+    if title != origin.encode() or not newline:
+        raise ProofError(f"not a checkpoint of {origin}")
+    return parse_tree(_TREE_TITLE + rest)
+
+
 def format_record(number: int, text: bytes) -> bytes:
     """Write a record as sent: its number, its text, a blank line. Raises ProofError when the text is malformed."""
     if not _is_valid_record_text(text):
@@ -65,6 +83,19 @@ def parse_record(message: bytes) -> tuple[int, bytes, bytes]:
     if not -_MAX_INT64 - 1 <= number <= _MAX_INT64:
         raise ProofError("malformed record data")
     return number, text, rest
+
+
+def format_bundle(records: Iterable[bytes]) -> bytes:
+    """Write records as an entry bundle: each after its length, 16 bits, big-endian. Raises ProofError for a longer one.
+
+    Authority: C2SP tlog-tiles.
+    """
+    parts = []
+    for text in records:
+        if len(text) >= 1 << 16:
+            raise ProofError(f"a record of {len(text)} bytes is too long for an entry bundle")
+        parts += [len(text).to_bytes(2, "big"), text]
+    return b"".join(parts)
 
 
 def _is_valid_record_text(text: bytes) -> bool:

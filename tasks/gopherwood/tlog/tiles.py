@@ -26,6 +26,8 @@ from gopherwood.tlog.merkle import (
 from gopherwood.tlog.text import Tree
 
 MAX_HEIGHT: Final = 30
+HEIGHT: Final = 8
+"""The height of the tiles that Go's client asks for, and of C2SP tlog-tiles."""
 _PATH_BASE: Final = 1000
 _MAX_INT64: Final = (1 << 63) - 1
 
@@ -127,10 +129,10 @@ def hash_from_tile(tile: Tile, data: bytes, index: int) -> Hash:
     narrow, start, end = _locate(tile.h, index)
     if (tile.l, tile.n) != (narrow.l, narrow.n) or tile.w < narrow.w:
         raise ProofError(f"index {index} is in {narrow.path()} not {tile.path()}")
-    return _tile_hash(data[start * HASH_SIZE : end * HASH_SIZE])
+    return tile_hash(data[start * HASH_SIZE : end * HASH_SIZE])
 
 
-def _tile_hash(data: bytes) -> Hash:
+def tile_hash(data: bytes) -> Hash:
     """Join a power of two of hashes into the hash of the subtree over them."""
     hashes = [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
     while len(hashes) > 1:
@@ -248,7 +250,7 @@ class TileHashReader:
             parent = tile_parent(tile, 1, self.tree.n)
             if parent is None or parent not in data:
                 raise ProofError(f"tlog: lost the parent of {tile.path()}")
-            if hash_from_tile(parent, data[parent], stored_hash_index(parent.l * parent.h, tile.n)) != _tile_hash(
+            if hash_from_tile(parent, data[parent], stored_hash_index(parent.l * parent.h, tile.n)) != tile_hash(
                 content
             ):
                 raise ProofError(f"downloaded inconsistent tile: {tile.path()} is not its parent's")
