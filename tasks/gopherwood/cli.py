@@ -48,13 +48,14 @@ def build_parser() -> argparse.ArgumentParser:
         description="A curated, immutable Go module repository.",
         usage="gopherwood [flags] VERB ...",
         epilog="`gopherwood VERB --help` tells of a verb.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"gopherwood {__version__}")
     _common(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _migrate, _smoke, _up):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _ledger, _migrate, _smoke, _up):
         add(verbs)
     return parser
 
@@ -175,6 +176,13 @@ def _audit(verbs: Verbs) -> None:
     audit.add_arguments(_verb(verbs, "audit", "look back at what is published: is every byte still what it was?"))
 
 
+def _ledger(verbs: Verbs) -> None:
+    from gopherwood import ledger
+
+    says = "the signed log of all that is published: its key, its head, the proof of a version, all of it verified"
+    ledger.add_arguments(_verb(verbs, "ledger", says, "|".join(ledger.ACTIONS) + " [MODULE@VERSION]"))
+
+
 def _migrate(verbs: Verbs) -> None:
     _verb(verbs, "migrate", "create the catalog's tables, or bring them up to this program's version")
 
@@ -198,6 +206,7 @@ def _verb(verbs: Verbs, name: str, says: str, takes: str = "") -> Verb:
         help=says,
         description=f"{says[0].upper()}{says[1:]}.",
         usage=f"gopherwood {name} [flags] {takes}".rstrip(),
+        allow_abbrev=False,  # a flag that is there one day may be the beginning of two the next
     )
     verb.set_defaults(command=name)
     _common(verb)
@@ -251,7 +260,7 @@ def _common(parser: Verb) -> None:
     )
     group = parser.add_argument_group("settings", f"each is also an environment variable, e.g. {PREFIX}HOME for --home")
     for spec in fields(Settings):
-        if not spec.name.startswith(("serving_", "airflow_")):
+        if not spec.name.startswith(("serving_", "airflow_")) and not spec.metadata["secret"]:
             flag, says = f"--{spec.name.replace('_', '-')}", spec.metadata["doc"]
             group.add_argument(flag, dest=f"set_{spec.name}", default=quiet, metavar="X", help=says)
 

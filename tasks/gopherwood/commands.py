@@ -145,6 +145,14 @@ def audit(settings: Settings, args: argparse.Namespace, stop: threading.Event) -
     return audit.run(settings, args, stop)
 
 
+def ledger(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `ledger`."""
+    from gopherwood import ledger
+
+    ledger.check(args)
+    return ledger.run(settings, args, _version(args.module) if args.module else None, stop)
+
+
 def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `migrate`."""
     from gopherwood import status
@@ -180,6 +188,7 @@ COMMANDS: dict[str, Command] = {
     "check-zip": check_zip,
     "hash": hash_files,
     "audit": audit,
+    "ledger": ledger,
     "migrate": migrate,
     "smoke": smoke,
     "up": up,

@@ -16,8 +16,9 @@ PREFIX = "GOPHERWOOD_"
 DEFAULT_HOME = ".gopherwood"
 
 
-def _setting(default: Any, says: str) -> Any:
-    return field(default=default, metadata={"doc": says})
+def _setting(default: Any, says: str, *, secret: bool = False) -> Any:
+    """Make a field; a secret one is shown nowhere, and is no flag: anybody may read a command line."""
+    return field(default=default, metadata={"doc": says, "secret": secret}, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class Settings:
     lease_seconds: float = _setting(600.0, "seconds before a lease that nobody renewed is free again")
     timeout: float = _setting(60.0, "seconds without a byte before a request to an upstream is given up")
     max_attempts: int = _setting(8, "tries before a failed module version is rejected")
+    ledger_key_file: str = _setting("", "file of the ledger's secret key; default: HOME/ledger.key, when it is there")
+    ledger_key: str = _setting("", "the ledger's secret key itself, in place of a file; no flag", secret=True)
     serving_host: str = _setting("127.0.0.1", "address that serving binds")
     serving_port: int = _setting(8480, "port that serving binds")
     serving_workers: int = _setting(1, "worker processes of serving")
@@ -62,6 +65,11 @@ class Settings:
     def staging_url(self) -> str:
         """URL of the staging area, on the same file system or bucket as the store."""
         return self.staging or (self.home.absolute() / "staging").as_uri()
+
+    @property
+    def ledger_key_path(self) -> Path:
+        """File of the ledger's secret key, there or not."""
+        return Path(self.ledger_key_file) if self.ledger_key_file else self.home.absolute() / "ledger.key"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, prefix: str = PREFIX) -> Self:

@@ -1,10 +1,11 @@
 """Verb `publish`: valid versions become published, in an order that a crash at any instant leaves repairable.
 
 The order (docs/adr/0001) is the whole of it, a batch at a time, one round of fsyncs each: `.zip` and `.mod` durable;
-then `.info`, the commit mark; then the catalog, with sequence number and event; then the version lists, derived from
-the catalog; then staging is dropped. Whatever died half-way, the next run does again and finds done what was done: keys
-are created only when absent, and equal bytes are no conflict. Other bytes under a published name are: the store keeps
-what it has, the candidate is held with its staged bytes and evidence for a person, and the exit code is 3.
+then the ledger; then `.info`, the commit mark; then the catalog, with sequence number and event; then the version
+lists, derived from the catalog; then staging is dropped. Whatever died half-way, the next run does again and finds done
+what was done: keys are created only when absent, and equal bytes are no conflict. Other bytes under a published name
+are, and so are other hashes than the ledger's: store and ledger keep what they have, the candidate is held with its
+staged bytes and evidence for a person, and the exit code is 3.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import secrets
 import socket
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,9 +23,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from gopherwood import dirhash, errors, info, modzip, store
-from gopherwood.catalog import Catalog, Event, Evidence, Job, Outcome
+from gopherwood.catalog import Catalog, Event, Evidence, Job, LedgerEntry, Outcome
 from gopherwood.config import Settings
 from gopherwood.errors import ContentError, ImmutabilityError, StorageError
+from gopherwood.ledger.append import Appender
+from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects, UnstorableError, check_storable, open_objects
 from gopherwood.staging import Staging
 from gopherwood.states import State
@@ -52,7 +55,7 @@ class PublishResult:
     already: int = 0
     """Of those: complete in the store before, by a publish that died."""
     conflicts: int = 0
-    """The store holds other bytes under their names."""
+    """The store holds other bytes under their names, or the ledger other hashes."""
     failed: int = 0
     """Staged files were missing or changed: they are fetched again."""
     rejected: int = 0
@@ -107,8 +110,20 @@ class Candidate:
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts that are corrected by what the store already has."""
     conflicts: list[str] = field(default_factory=list)
-    """Keys under which the store has other bytes."""
+    """Suffixes under whose keys the store has other bytes."""
+    logged: LedgerEntry | None = None
+    """What the ledger says of the version, where it says otherwise."""
     already: bool = False
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """What the ledger is to say of the version."""
+        return LedgerEntry(self.job.mv, self.job.facts["h1"], self.job.facts["go_mod_h1"])
+
+    @property
+    def refused(self) -> bool:
+        """Whether the version conflicts with what is published."""
+        return bool(self.conflicts or self.logged)
 
 
 class Publisher:
@@ -120,6 +135,8 @@ class Publisher:
         self._objects = objects
         self._staging = staging
         self._owner = owner
+        self._ledger = Appender.from_settings(settings, catalog, objects)
+        self._caught_up = False
         self._open = ExitStack()
         self.leased = 0
         self.result = PublishResult()
@@ -144,7 +161,11 @@ class Publisher:
             self._catalog.release(self._owner)
 
     def batch(self, size: int) -> int:
-        """Lease and publish up to `size` versions; return how many were leased."""
+        """Lease and publish up to `size` versions; return how many were leased.
+
+        Raises IntegrityError when the ledger is not the one that the store remembers: nothing becomes visible then.
+        """
+        self._catch_up()
         seconds = self._settings.lease_seconds
         jobs = self._catalog.lease("publish", owner=self._owner, limit=size, seconds=seconds)
         if not jobs:
@@ -154,17 +175,21 @@ class Publisher:
         return len(jobs)
 
     def publish(self, jobs: Sequence[Job]) -> None:
-        """Publish versions that this publisher's owner has leased."""
+        """Publish versions that this publisher's owner has leased; see `batch`."""
+        self._catch_up()
         self.leased += len(jobs)
         outcomes: list[Outcome] = []
         candidates = [found for job in jobs if (found := self._candidate(job, outcomes))]
-        self._create(candidates, store.CONTENT)
+        # The store may have lost a file that the ledger knows: no other may take its place.
+        self._compare(candidates, self._catalog.ledger_known([each.job.mv for each in candidates]))
+        self._create([each for each in candidates if not each.refused], store.CONTENT)
         self._adopt_repacked(candidates)
         seconds = self._settings.lease_seconds
         self._catalog.renew(self._owner, [job.id for job in jobs], seconds)  # large files may have taken their time
-        # Content is durable, and nothing says yet that the version exists: an entry in a log of what is published
-        # belongs exactly here.
-        self._create([each for each in candidates if not each.conflicts], (store.MARK,))
+        # Content is durable, and nothing says yet that the version exists.
+        logged = self._ledger.append([each.entry for each in candidates if not each.refused])
+        self._compare(candidates, logged.conflicts)
+        self._create([each for each in candidates if not each.refused], (store.MARK,))
         self._finish(outcomes + [self._outcome(each) for each in candidates], candidates)
 
     def write_lists(self) -> None:
@@ -196,6 +221,12 @@ class Publisher:
         dropped = self._staging.sweep(self._catalog.live_tokens(), older_than)
         if removed or dropped:
             log.info("swept", extra={"temporaries": removed, "staged": dropped})
+
+    def _catch_up(self) -> None:
+        """Bring the ledger up to what is published and signed, the first time."""
+        if not self._caught_up:
+            self._ledger.catch_up()
+            self._caught_up = True
 
     def _candidate(self, job: Job, outcomes: list[Outcome]) -> Candidate | None:
         """Return a job's files as they were validated; None, and its outcome, when they are not there any more."""
@@ -240,6 +271,13 @@ class Publisher:
             elif suffix == store.MARK and not is_new:
                 each.already = True
 
+    def _compare(self, candidates: Sequence[Candidate], logged: Mapping[ModuleVersion, LedgerEntry]) -> None:
+        """Note which candidates are not what the ledger says of them."""
+        for each in candidates:
+            entry = logged.get(each.job.mv)
+            if entry and not entry.agrees(each.entry):
+                each.logged = entry
+
     def _adopt_repacked(self, candidates: Sequence[Candidate]) -> None:
         """Accept the store's zip when it holds the same files as ours in other bytes: the facts follow the store.
 
@@ -254,12 +292,16 @@ class Publisher:
                     each.conflicts = []
 
     def _outcome(self, each: Candidate) -> Outcome:
-        if not each.conflicts:
+        if not each.refused:
             passed = Evidence(RULE, True, "complete in the store before" if each.already else "")
             return Outcome(job=each.job, state=State.PUBLISHED, facts=each.facts, evidence=[passed])
         keys = ", ".join(each.keys[suffix] for suffix in each.conflicts)
-        detail = f"{self._objects.url} holds other bytes: {keys}"
         payload = {"keys": keys, "store": self._objects.url, "h1": each.job.facts.get("h1"), "staged": each.job.token}
+        if each.logged:
+            detail = f"the ledger's entry {each.logged.number} says {each.logged.h1}, go.mod {each.logged.go_mod_h1}"
+            payload["ledger"] = each.logged.record.decode()
+        else:
+            detail = f"{self._objects.url} holds other bytes: {keys}"
         log.error("conflict", extra={"module_version": str(each.job.mv), **payload})
         return Outcome(
             job=each.job,
@@ -280,9 +322,7 @@ class Publisher:
         self.result.conflicts += states.count(State.HELD)
         self.result.failed += states.count(State.FAILED)
         self.result.rejected += states.count(State.REJECTED)
-        self.result.already += sum(
-            each.already and not each.conflicts for each in candidates if each.job.id not in lost
-        )
+        self.result.already += sum(each.already and not each.refused for each in candidates if each.job.id not in lost)
         self.result.lost += len(lost)
         self.write_lists()
         self._staging.drop(o.job.token for o in kept if o.job.token and not o.keep_staged)

@@ -43,6 +43,11 @@ def tile_key(db: str, tile_path: str) -> str:
     return f"sumdb/{db}/{tile_path}"
 
 
+def checkpoint_key(name: str) -> str:
+    """Return the key of the newest signed head of our own ledger: by it a catalog that was rolled back is noticed."""
+    return f"ledger/{name}/checkpoint"
+
+
 def open_store(settings: Settings) -> Objects:
     """Open the store that the settings name."""
     return open_objects(settings.store_url, settings=settings)

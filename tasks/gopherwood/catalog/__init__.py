@@ -1,28 +1,35 @@
 """The catalog: what state every module version is in, and everything else that must be remembered between two runs.
 
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
-tree heads, events), `damages` and `scrubs` (what audits find and have seen), over `db` (SQLite or PostgreSQL). Import
-everything from here. A catalog is safe to use from many threads; each process opens its own.
+tree heads, events), `damages` and `scrubs` (what audits find and have seen) and `ledger` (our transparency log), over
+`db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use from many threads; each process opens
+its own.
 """
 
 from gopherwood.catalog.claims import Claims
 from gopherwood.catalog.damages import Damages
 from gopherwood.catalog.db import Clock, utc_now
+from gopherwood.catalog.ledger import Ledger
 from gopherwood.catalog.notes import Notes
 from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     TOO_MANY_ATTEMPTS,
+    Appended,
     Damage,
     Enqueued,
     Event,
     Evidence,
     Facts,
     Finished,
+    HeadSigner,
     IndexEntry,
     Job,
     Kind,
+    LedgerEntry,
+    LedgerExtent,
+    LedgerHead,
     Miss,
     Outcome,
     PublishedVersion,
@@ -36,6 +43,7 @@ from gopherwood.catalog.values import (
 __all__ = [
     "LEASE_EXPIRED",
     "TOO_MANY_ATTEMPTS",
+    "Appended",
     "Catalog",
     "Clock",
     "Damage",
@@ -44,9 +52,13 @@ __all__ = [
     "Evidence",
     "Facts",
     "Finished",
+    "HeadSigner",
     "IndexEntry",
     "Job",
     "Kind",
+    "LedgerEntry",
+    "LedgerExtent",
+    "LedgerHead",
     "Miss",
     "Outcome",
     "PublishedVersion",
@@ -59,5 +71,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Damages, Scrubs):
+class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

@@ -9,9 +9,9 @@ tables (gopherwood/catalog/migrations); a test compares the two.
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ counters = Table(
     Column("at", BigInteger, nullable=False),
 )
 """`published`: the last sequence number and its time; `expired-leases`: leases taken over so far; `damages`: how many
-changes there were to those."""
+changes there were to those; `ledger`: its size."""
 
 misses = Table(
     "misses",
@@ -180,6 +180,39 @@ scrubs = Table(
 _open_round = scrubs.c.finished_at.is_(None)
 Index("scrubs_open", scrubs.c.part, unique=True, sqlite_where=_open_round, postgresql_where=_open_round)
 Index("scrubs_part", scrubs.c.part, scrubs.c.finished_at)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=False),
+    Column("path", Name, nullable=False),
+    Column("version", Name, nullable=False),
+    Column("h1", Text, nullable=False),
+    Column("go_mod_h1", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Our own transparency log: an entry for all that was ever published. Rows are added at the end and never change."""
+Index("ledger_name", ledger.c.path, ledger.c.version, unique=True)
+
+ledger_tiles = Table(
+    "ledger_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The hashes of the ledger's tree, 1 to 256 of them to a tile; the last tile of a level grows in place."""
+
+ledger_heads = Table(
+    "ledger_heads",
+    metadata,
+    Column("size", Serial, primary_key=True, autoincrement=False),
+    Column("root", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("checkpoint", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Every head of the ledger that was ever signed. Rows are added and never change."""
 
 
 def to_micros(time: datetime) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from gopherwood.module import ModuleVersion
 from gopherwood.states import State
+from gopherwood.tlog import Hash, Tree
 
 Kind = Literal["fetch", "validate", "publish"]
 """The kinds of work that are leased."""
@@ -227,3 +228,66 @@ class Round:
     versions: int
     bytes: int
     damaged: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What the ledger says of a version: its hashes, as go.sum has them. `number` is -1 before it is appended."""
+
+    mv: ModuleVersion
+    h1: str
+    go_mod_h1: str
+    number: int = -1
+    at: datetime | None = None
+
+    @property
+    def record(self) -> bytes:
+        """The text that is hashed into the tree: the two lines of the public checksum database."""
+        named = f"{self.mv.path} {self.mv.version}"
+        return f"{named} {self.h1}\n{named}/go.mod {self.go_mod_h1}\n".encode()
+
+    def agrees(self, other: "LedgerEntry") -> bool:
+        """Whether both say the same of the same version."""
+        return self.record == other.record
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """A signed head of the ledger: the note as `go` reads it, and the checkpoint that witnesses read."""
+
+    size: int
+    root: Hash
+    note: bytes
+    checkpoint: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerExtent:
+    """How large the ledger is by its counter, and by its rows and tiles, at one instant."""
+
+    size: int
+    rows: int
+    tiles: int
+
+
+class HeadSigner(Protocol):
+    """Whoever holds the ledger's secret key."""
+
+    @property
+    def key(self) -> str:
+        """The public key, `NAME+HASH+KEY`."""
+
+    def sign(self, tree: Tree) -> tuple[bytes, bytes]:
+        """Return the signed note and the signed checkpoint of a tree: the same bytes each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append did: how many entries are new, the size of the ledger now, its newest signed head."""
+
+    new: int
+    size: int
+    head: LedgerHead | None
+    conflicts: Mapping[ModuleVersion, LedgerEntry]
+    """Of the versions that the ledger has with other hashes: what it has."""

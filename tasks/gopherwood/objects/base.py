@@ -23,7 +23,7 @@ TEMPORARIES = ".tmp"
 QUARANTINE = ".quarantine"
 """First segment of the keys under which damaged bytes are kept as evidence; they are no content of the store."""
 
-REPLACEABLE = frozenset({"list", "latest"})
+REPLACEABLE = frozenset({"list", "latest", "checkpoint"})
 """Last segments of keys whose bytes are derived (a version list, a tree head) and may be replaced; no other may."""
 
 LONGEST_SEGMENT = 255

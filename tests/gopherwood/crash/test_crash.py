@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fakes import strace, valid
+from fakes import logged, strace, valid
 from gopherwood import publish, store
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
+from gopherwood.ledger import verify
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import open_objects
 from gopherwood.staging import Staging
@@ -31,13 +32,15 @@ PARTS = 4
 """The sweep is cut into so many tests, which run beside each other."""
 SAMPLE = 6
 """Points in each part, unless the sweep is full."""
+CHECKPOINT = store.checkpoint_key(logged.NAME)
 
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory):
-    """Return a home in which two versions are valid; tests copy it."""
+    """Return a home with a key in which two versions are valid; tests copy it."""
     home = tmp_path_factory.mktemp("ready") / "home"
     valid.make_valid(Settings(home=home), MVS)
+    (home / "ledger.key").write_text(logged.SECRET)
     return home
 
 
@@ -76,15 +79,23 @@ def expected() -> dict[str, bytes]:
 
 
 def check_visible(home: Path) -> None:
-    """Assert that nothing half is to be seen: every file is whole, a mark means all parts, a list names only marks."""
+    """Assert that nothing half is to be seen.
+
+    Every file is whole, a mark means all parts and an entry, a list names only marks, and the ledger is consistent.
+    """
     objects = store.open_store(Settings(home=home))
     found = {key: objects.read(key) for key in objects.keys("")}
+    found.pop(CHECKPOINT, None)
     assert found.items() <= expected().items()
+    with Catalog.open(Settings(home=home)) as catalog:
+        entries = catalog.ledger_known(MVS)
     for mv in MVS:
         if store.key(mv, ".info") in found:
             assert {store.key(mv, suffix) for suffix in store.SUFFIXES} <= found.keys()
+            assert mv in entries
         if store.list_key(mv.path) in found:
             assert store.key(mv, ".info") in found
+    assert verify.run(Settings(home=home)).wrong == 0
 
 
 def check_completed(home: Path) -> None:
@@ -92,11 +103,14 @@ def check_completed(home: Path) -> None:
     settings = Settings(home=home)
     publish.run(settings)
     objects = store.open_store(settings)
-    assert {key: objects.read(key) for key in objects.keys("")} == expected()
+    found = {key: objects.read(key) for key in objects.keys("")}
     with Catalog.open(settings) as catalog:
+        assert found == expected() | {CHECKPOINT: catalog.ledger_head(len(MVS)).checkpoint}
         assert catalog.counts()[State.PUBLISHED] == len(MVS)
         assert sorted(event.event.subject for event in catalog.events()) == sorted(map(str, MVS))
         assert (catalog.stale_lists(), catalog.live_tokens()) == ({}, set())
+    verified = verify.run(settings)
+    assert (verified.size, verified.files, verified.found) == (len(MVS), len(MVS), [])
     objects.sweep(0)
     Staging(open_objects(settings.staging_url, mutable=True, settings=settings)).sweep(set(), 0)
     left = [path for name in ("store/.tmp", "staging") for path in (home / name).rglob("*") if path.is_file()]
