@@ -7,8 +7,11 @@ caches may keep it is decided here too: what is published never changes, what is
 
 import hashlib
 import math
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 Headers = list[tuple[str, str]]
 
@@ -28,6 +31,8 @@ JSON = "application/json"
 ZIP = "application/zip"
 BINARY = "application/octet-stream"
 
+FORGET_WITHHELD_SECONDS = 5.0
+"""How long a worker repeats from memory that a file is withheld; a file that is healed is looked at again at once."""
 FORGET_MISSING_SECONDS = 60.0
 """How long a worker repeats from memory that something is missing; then it looks (and notes the request) again."""
 
@@ -38,6 +43,29 @@ class FileBody:
 
     path: str
     size: int
+    stamp: tuple[int, int, int] = (0, 0, 0)
+    """Of the file that was looked at: inode, size, nanoseconds of its last change."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Look at a file that is to be sent; raises OSError."""
+        found = path.stat()
+        return cls(str(path), found.st_size, _stamp(found))
+
+    def is_current(self) -> bool:
+        """Tell whether the file is still the one that was looked at.
+
+        The server opens it by its name, and answers 404 when that is gone: then the next proxy would be asked for what
+        we have published.
+        """
+        try:
+            return _stamp(os.stat(self.path)) == self.stamp  # noqa: PTH116  on the way of every large file
+        except OSError:
+            return False
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +148,11 @@ def impossible(message: str) -> Answer:
 def unavailable(message: str) -> Answer:
     """Answer 503: a part of ours does not work now."""
     return text(503, message, UNCACHED, ("retry-after", "5"))
+
+
+def withheld(message: str, *, module: str) -> Answer:
+    """Answer 503 for a published file that is damaged: no other proxy is asked for it, and it is healed soon."""
+    answer = text(503, message, UNCACHED, ("retry-after", "60"))
+    answer.keep, answer.module = True, module
+    answer.expires = time.monotonic() + FORGET_WITHHELD_SECONDS
+    return answer

@@ -17,15 +17,15 @@ from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import StorageError
 from gopherwood.objects import Objects
-from gopherwood.store import open_store
+from gopherwood.store import key, open_store
 from gopherwood_serving import index, misses, sockets
-from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, found, impossible, text, unavailable
+from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
 from gopherwood_serving.goproxy import GoProxy
 from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
-from gopherwood_serving.published import LOOK_EVERY_SECONDS, Published
-from gopherwood_serving.routes import NoRouteError, Route, parse
+from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
+from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
 from gopherwood_serving.send import send
 from gopherwood_serving.sumdb import SumDBMirror
 
@@ -57,6 +57,8 @@ class App:
         self.draining = False
         self.generation = 0
         """Grows with each look that found something new: an answer made across one is not kept."""
+        self.changes = 0
+        """Grows with each look that found files damaged or healed: so much for files, which are kept for ever."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cold")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,12 +142,13 @@ class App:
         """Return the answer, from memory or made now."""
         path = scope.path
         entry = self.memory.get(path)
-        if entry is not None and entry.answer.expires >= monotonic():
+        if entry is not None and entry.answer.expires >= monotonic() and _is_current(entry.answer):
             entry.used = True
             return entry.answer
-        generation = self.generation
+        before = (self.generation, self.changes)
         answer = await self._make(route, scope)
-        if answer.keep and (generation == self.generation or not answer.module):
+        is_fresh = before[0] == self.generation if answer.module else before[1] == self.changes
+        if answer.keep and is_fresh:
             self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"))
         if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in scope.headers:
             self.misses.note(route)
@@ -199,20 +202,29 @@ class App:
         failing = False
         while True:
             try:
-                modules = await self._in_thread(self.published.look)
+                news = await self._in_thread(self.published.look)
             except StorageError as error:
                 if not failing:
                     log.error("lists may be old: %s", error)
                 failing = True
             else:
                 failing = False
-                if modules is None or modules:
-                    self.generation += 1
-                if modules is None:
-                    self.memory.forget_changeable()
-                else:
-                    self.memory.forget(modules)
+                self._forget(news)
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    def _forget(self, news: News) -> None:
+        if news.modules is None or news.modules or news.damages:
+            self.generation += 1
+        if news.modules is None:
+            self.memory.forget_changeable()
+        else:
+            self.memory.forget(news.modules | {damage.path for damage in news.damages})
+        for damage in news.damages:
+            self.changes += 1
+            if damage.version:
+                name = key(damage.mv, damage.suffix)
+                self.memory.drop(f"/{name}")
+                self.memory.drop(f"{CACHED_ONLY}{name}")
 
     async def _note(self) -> None:
         while True:
@@ -239,6 +251,11 @@ def _route(scope: Any) -> Route:
         return parse(scope.path)
     except NoRouteError as error:
         return Route("other", refusal=impossible(str(error)))
+
+
+def _is_current(answer: Answer) -> bool:
+    """Tell whether the file behind an answer in memory, if it has one, is still the one that was looked at."""
+    return not isinstance(answer.body, FileBody) or answer.body.is_current()
 
 
 def _metrics(worker: int) -> Metrics:

@@ -8,9 +8,10 @@ help goproxy`.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from gopherwood import pseudo, queries
-from gopherwood.catalog import Catalog, IndexEntry, PublishedVersion
+from gopherwood.catalog import Catalog, Damage, IndexEntry, PublishedVersion
 from gopherwood.errors import StorageError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import Objects
@@ -27,6 +28,7 @@ from gopherwood_serving.answers import (
     ObjectBody,
     found,
     missing,
+    withheld,
 )
 from gopherwood_serving.routes import Route
 
@@ -53,19 +55,19 @@ class GoProxy:
         return self.versions(route.path) if route.kind == "list" else self.query(route.path, route.version)
 
     def file(self, mv: ModuleVersion, suffix: str) -> Answer:
-        """Answer with one file of an exact version, for ever; 404 while its commit mark is not there."""
+        """Answer with one file of an exact version, for ever; 404 while its commit mark is not there.
+
+        Of a published version a file that is not there is damaged, or lost: 503. The others are served, mark or not.
+        """
         name = key(mv, suffix)
-        if suffix != MARK and self.objects.size(key(mv, MARK)) is None:
-            return self._missing(mv)
-        size = self.objects.size(name)
+        has_mark = suffix != MARK and self.objects.size(key(mv, MARK)) is not None
+        size = self.objects.size(name) if has_mark or suffix == MARK or self._is_published(mv) else None
         if size is None:
-            if suffix == MARK:
-                return self._missing(mv)
-            raise StorageError(f"{mv} is published, but its {suffix} is not in the store")
+            return self._withheld(mv, suffix) if has_mark or self._is_published(mv) else self._missing(mv)
         path = self.objects.local_path(name)
         if size <= (SMALL_OBJECT if path is None else SMALL_FILE):
             return found(self.objects.read(name), LIST_TYPE[suffix], FOREVER)
-        body = ObjectBody(name, size) if path is None else FileBody(str(path), size)
+        body = ObjectBody(name, size) if path is None else _file_body(path)
         return found(body, LIST_TYPE[suffix], FOREVER, etag=self._etag_of_large(mv, name, suffix))
 
     def versions(self, path: str) -> Answer:
@@ -73,6 +75,8 @@ class GoProxy:
         published = self.catalog.versions(path)
         if not published:
             return self._unknown(path)
+        if not (published := self._answerable(path, published)):
+            return self._nothing_whole(path)
         lines = "".join(f"{version}\n" for version in _tagged(published))
         return found(lines.encode(), PLAIN, SHORT, module=path)
 
@@ -81,6 +85,8 @@ class GoProxy:
         published = self.catalog.versions(path)
         if not published:
             return self._unknown(path)
+        if not (published := self._answerable(path, published)):
+            return self._nothing_whole(path)
         chosen = None
         if query == queries.LATEST or queries.is_prefix(query):
             chosen = queries.choose(path, query, _tagged(published), self)
@@ -98,8 +104,38 @@ class GoProxy:
         return self.objects.read(key(mv, ".mod"))
 
     def holds(self, entry: IndexEntry) -> bool:
-        """Tell whether the store has the commit mark of a published version."""
-        return self.objects.size(key(ModuleVersion(entry.path, entry.version), MARK)) is not None
+        """Tell whether the store has the commit mark of a published version, or its loss is known and dealt with."""
+        if self.objects.size(key(ModuleVersion(entry.path, entry.version), MARK)) is not None:
+            return True
+        return any(damage.version == entry.version for damage in self.catalog.open_damages([entry.path]))
+
+    def _is_published(self, mv: ModuleVersion) -> bool:
+        row = self.catalog.state_of(mv)
+        return row is not None and row.state is State.PUBLISHED
+
+    def _answerable(self, path: str, published: list[PublishedVersion]) -> list[PublishedVersion]:
+        """Leave out versions whose `.info` or `.mod` is withheld: whoever chose one could not go on, also not back."""
+        withheld = {each.version for each in self.catalog.open_damages([path]) if each.suffix in (MARK, ".mod")}
+        return [each for each in published if each.version not in withheld] if withheld else published
+
+    def _withheld(self, mv: ModuleVersion, suffix: str) -> Answer:
+        damaged = self.catalog.open_damages([mv.path])
+        this = next((each for each in damaged if (each.version, each.suffix) == (mv.version, suffix)), None)
+        if this is None:
+            lines = [f"{mv} is published, but its {suffix} is not in our storage, which nobody has noticed before."]
+            lines.append("Operators: `gopherwood audit --scrub --all` looks for a second copy.")
+        else:
+            lines = [f"The {suffix} of {mv} was damaged in our storage ({this.kind}) and is out of service"]
+            lines[0] += f" since {this.found_at:%Y-%m-%d %H:%M} UTC."
+            lines.append("We never serve bytes other than those published. " + _prospect(this))
+        bad = {each.version for each in damaged} | {mv.version}
+        fine = [each.version for each in self.catalog.versions(mv.path) if each.version not in bad]
+        lines.append(f"Versions of this module that are fine: {_some(fine)}." if fine else "No other version is here.")
+        return withheld("\n".join(lines), module=mv.path)
+
+    def _nothing_whole(self, path: str) -> Answer:
+        says = f"Every version of {path} here is damaged in our storage and out of service."
+        return withheld(f"{says}\nAsk again later: each is healed from a second copy.", module=path)
 
     def _etag_of_large(self, mv: ModuleVersion, name: str, suffix: str) -> str:
         """Return the validator of a file that is not read into memory: as `etag_of`, by what validation noted of it."""
@@ -131,6 +167,19 @@ class GoProxy:
     def _unknown(self, path: str) -> Answer:
         hint = f"The request is noted for the next ingestion. By hand: gopherwood ingest {path}@latest"
         return missing(f"No version of {path} is in this repository.\n{hint}", module=path)
+
+
+def _file_body(path: Path) -> FileBody:
+    try:
+        return FileBody.of(path)
+    except OSError as error:
+        raise StorageError(f"{path} went away while it was looked at: {error.strerror}") from error
+
+
+def _prospect(damage: Damage) -> str:
+    if damage.tried_at is None:
+        return "It is being healed from a second copy: try again in some minutes."
+    return "No second copy could heal it yet, and people were told: it is tried again every day."
 
 
 def _tagged(published: Sequence[PublishedVersion]) -> list[str]:

@@ -64,6 +64,10 @@ class Memory:
         """Drop everything that is not for ever."""
         self.forget(list(self._of_module))
 
+    def drop(self, path: str) -> None:
+        """Drop the answer to one request, if it is here."""
+        self._drop(path)
+
     def _make_room(self, cost: int) -> None:
         while self.size + cost > self.limit and self._entries:
             path, entry = next(iter(self._entries.items()))

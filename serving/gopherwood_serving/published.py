@@ -1,26 +1,46 @@
-"""What was published since the last look: how lists in memory stay true without a question to the database a request.
+"""What changed since the last look: how what is in memory stays true without a question to the database a request.
 
-Every publish takes the next sequence number in the transaction that makes it visible. One small query a worker and
-half-second compares the last one; only modules that have something new are forgotten by memory.
+Every publish takes the next sequence number in the transaction that makes it visible, and every file that a scrub finds
+damaged or heals counts as a change in the transaction that notes it. One small query a worker and half-second compares
+both counters; only modules that have something new, and files that changed hands, are forgotten by memory.
 """
 
-from gopherwood.catalog import Catalog
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gopherwood.catalog import Catalog, Damage
 
 LOOK_EVERY_SECONDS = 0.5
 MOST = 1000
 """Publishes between two looks up to which modules are forgotten one by one."""
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a look has found."""
+
+    modules: set[str] | None
+    """The modules published into; None for "too many to name", as at the first look."""
+    damages: Sequence[Damage] = ()
+    """Files that were found damaged, or healed."""
+
+
 class Published:
-    """The last sequence number seen. Methods block, raise StorageError, and belong to one thread at a time."""
+    """The last numbers seen. Methods block, raise StorageError, and belong to one thread at a time."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.sequence = -1
+        self.changes = 0
 
-    def look(self) -> set[str] | None:
-        """Return the modules published into since the last look; None for "too many to name", as at the first look."""
-        sequence = self.catalog.counter("published")
+    def look(self) -> News:
+        """Return what happened since the last look."""
+        now = self.catalog.counters("published", "damages")
+        damages = self.catalog.damages_since(self.changes) if now["damages"] != self.changes else []
+        self.changes = now["damages"]
+        return News(self._modules(now["published"]), damages)
+
+    def _modules(self, sequence: int) -> set[str] | None:
         if sequence == self.sequence:
             return set()
         first, after = self.sequence < 0, max(self.sequence, 0)

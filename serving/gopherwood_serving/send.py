@@ -6,12 +6,14 @@ bytes.
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, BinaryIO
 
+from gopherwood.errors import StorageError
 from gopherwood_serving.answers import Answer, FileBody, Headers, ObjectBody
 
 PIECE = 256 << 10
@@ -87,6 +89,9 @@ async def _stream(
     loop = asyncio.get_running_loop()
     file = await loop.run_in_executor(pool, open_object, body.key)
     try:
+        if await loop.run_in_executor(pool, file.seek, 0, os.SEEK_END) != body.size:  # healed meanwhile, packed anew
+            raise StorageError(f"{body.key} has changed its size since it was looked at")
+        await loop.run_in_executor(pool, file.seek, 0)
         if part.start:
             await loop.run_in_executor(pool, file.seek, part.start)
         transport = protocol.response_stream(status, headers)

@@ -59,6 +59,12 @@ class Reads(Database):
         with self._reading() as connection:
             return int(connection.execute(query).scalar() or 0)
 
+    def counters(self, *names: str) -> dict[str, int]:
+        """Return some counters at one moment."""
+        query = sa.select(counters.c.name, counters.c.value).where(counters.c.name.in_(names))
+        with self._reading() as connection:
+            return dict.fromkeys(names, 0) | {row.name: int(row.value) for row in connection.execute(query)}
+
     def recent(self, states: Collection[State] = (), *, limit: int = 20) -> list[VersionRow]:
         """Return the versions that changed last, the latest first; of these states only, if any is named."""
         query = sa.select(versions).order_by(versions.c.changed_at.desc(), versions.c.id.desc()).limit(limit)
