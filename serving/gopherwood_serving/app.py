@@ -21,6 +21,7 @@ from gopherwood.store import key, open_store
 from gopherwood_serving import index, misses, sockets
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
 from gopherwood_serving.goproxy import GoProxy
+from gopherwood_serving.ledger import LedgerAnswers
 from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
@@ -48,7 +49,8 @@ class App:
         self.objects = objects
         self.catalog = catalog
         self.goproxy = GoProxy(objects, catalog)
-        self.sumdb = SumDBMirror(objects, catalog, settings.sumdb)
+        self.ledger = LedgerAnswers(catalog)
+        self.sumdb = SumDBMirror(objects, catalog, self.ledger, settings.sumdb)
         self.published = Published(catalog)
         self.memory = Memory(settings.serving_memory)
         self.misses = Misses()
@@ -159,6 +161,8 @@ class App:
             return await self._in_thread(self.goproxy.answer, route)
         if route.kind == "sumdb":
             return await self._in_thread(self.sumdb.answer, route.path)
+        if route.kind == "ledger":
+            return await self._in_thread(self.ledger.answer, route.path, scope.query_string)
         if route.kind == "index":
             return await self._in_thread(index.answer, self.catalog, scope.query_string)
         if route.kind == "probe":

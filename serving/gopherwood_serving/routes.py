@@ -55,6 +55,8 @@ def parse(path: str) -> Route:
         return Route("probe", path)
     if path == "/index":
         return Route("index", path)
+    if path.startswith("/ledger/"):
+        return Route("ledger", path.removeprefix("/ledger/"))
     if path.startswith("/sumdb/"):
         return Route("sumdb", path.removeprefix("/sumdb/"))
     if path.startswith(CACHED_ONLY):

@@ -5,6 +5,8 @@ from the next proxy of its list. So what we do not mirror is redirected to the d
 alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold without a record is
 private: it is 404, and its name is not sent anywhere.
 
+The ledger is a database like the others, but all of it is here (ledger.py).
+
 A lookup is the mirrored record followed by the newest mirrored head; a partial tile that was completed since is cut
 from the full one. Authority: the proxied checksum database in `go help goproxy`, x/mod/sumdb/server.go.
 """
@@ -18,6 +20,7 @@ from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
 from gopherwood.store import MARK, key, lookup_key, tile_key
 from gopherwood_serving.answers import BINARY, FOREVER, MISSING, PLAIN, SHORT, Answer, found, impossible, missing, text
+from gopherwood_serving.ledger import LedgerAnswers
 
 HEAD_SECONDS = 5.0
 """How long a worker repeats a tree head before it looks for a newer one."""
@@ -30,9 +33,10 @@ _TILE = re.compile(r"tile/8/(data|[0-9]{1,2})/(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/
 class SumDBMirror:
     """Answers below /sumdb/. `setting` is GOSUMDB as configured: it may give a database's URL. Methods block."""
 
-    def __init__(self, objects: Objects, catalog: Catalog, setting: str = "") -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, ledger: LedgerAnswers, setting: str = "") -> None:
         self.objects = objects
         self.catalog = catalog
+        self.ledger = ledger
         self.setting = setting.split()
 
     def answer(self, rest: str) -> Answer:
@@ -41,6 +45,8 @@ class SumDBMirror:
         if asked is None:
             return impossible("a checksum database has supported, latest, lookup/<module>@<version> and tile/...")
         name, what = asked.groups()
+        if name == self.ledger.name():
+            return self.ledger.database(what)
         head = self.catalog.tree_head(name)
         if head is None:
             return missing(f"{name} is not mirrored here: ask it directly")

@@ -72,6 +72,7 @@ def create_site(catalog: Catalog) -> Starlette:
             open=sum(counts[state] for state in OPEN),
             newest=newest,
             freshness=_ago(newest[0].published_at) if newest else "",
+            ledger_key=(catalog.ledger_key() or "") if catalog.ledger_size() else "",
         )
         return HTMLResponse(page, headers={**SECURITY, "cache-control": "no-cache"})
 

@@ -37,9 +37,9 @@ class Log:
         key = self.key()
         return note.new_verifier(key).name if key else None
 
-    def head(self) -> LedgerHead | None:
-        """Return the newest signed head; None before the first."""
-        return self._catalog.ledger_head()
+    def head(self, size: int | None = None) -> LedgerHead | None:
+        """Return the newest signed head, or the one that was signed of exactly this size; None when there is none."""
+        return self._catalog.ledger_head(size)
 
     def lookup(self, mv: ModuleVersion, head: LedgerHead | None = None) -> bytes | None:
         """Return the answer to `lookup/MODULE@VERSION`: number, record, blank line, signed head; None if it has none.
