@@ -107,7 +107,7 @@ def run(
             catalog = stack.enter_context(Catalog.ready(settings))
         if upstream is None:
             upstream = Upstream.from_settings(settings)
-            stack.callback(upstream.client.close)
+            stack.callback(upstream.close)
         staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
         stack.callback(staging.close)
         coordinator = _Coordinator(settings, owner, catalog, upstream, staging, stop or threading.Event(), progress)
@@ -295,7 +295,7 @@ class _Coordinator:
     def _cut_off(self, pool: ThreadPoolExecutor) -> None:
         """End what is still under way, and take the outcomes of what ended meanwhile."""
         if self._under_way:
-            self._upstream.client.stop()
+            self._upstream.stop()
         pool.shutdown(cancel_futures=True)
         while self._under_way:
             self._take(self._ended.get())

@@ -74,7 +74,7 @@ def _upstream(settings: Settings) -> str:
     except NotFoundError:
         return f"{upstream} (answers; does not know {PROBE})"
     finally:
-        upstream.client.close()
+        upstream.close()
     return str(upstream)
 
 

@@ -1,7 +1,7 @@
 """The upstream we copy from: a GOPROXY list, asked as `go` asks it, quirks included.
 
 Entries are tried in order: after `,` the next is asked when one says 404 or 410, after `|` on any error. `off` ends the
-list; `direct` would need version control, which is not had here, so it ends the list too and says so. What upstreams do
+list, and so does `direct`: version control is asked, by direct.py, for what the settings allow. What upstreams do
 in the field: a missing version may be 403; a list may be refused while exact versions are served; `@latest` may always
 be 404; lists hold pseudo-versions and garbage. Authority: the Go Modules Reference, "GOPROXY protocol" and
 cmd/go/internal/modfetch/proxy.go. No registry is named here: the list is a setting or the user's own Go configuration.
@@ -20,6 +20,8 @@ from urllib.parse import quote, urlsplit
 
 from gopherwood import info, module, pseudo, queries, semver, toolchain
 from gopherwood.config import Settings
+from gopherwood.direct import Direct
+from gopherwood.direct import mode as direct_mode
 from gopherwood.errors import (
     ConfigError,
     ContentError,
@@ -29,7 +31,7 @@ from gopherwood.errors import (
     TruncatedError,
     UpstreamError,
 )
-from gopherwood.http import Client, Response, redact
+from gopherwood.http import Client, redact
 from gopherwood.info import Info
 from gopherwood.module import ModuleVersion
 from gopherwood.modzip import MAX_GO_MOD, MAX_ZIP_FILE
@@ -89,12 +91,27 @@ def _base_url(text: str) -> str:
 class Upstream:
     """The GOPROXY protocol over a list of entries. Any number of threads may share one."""
 
-    def __init__(self, entries: list[Entry], client: Client, *, no_proxy: str = "") -> None:
+    def __init__(
+        self,
+        entries: list[Entry],
+        client: Client,
+        *,
+        private: str = "",
+        direct: Direct | None = None,
+        direct_for_all: bool = False,
+    ) -> None:
+        """Ask these entries.
+
+        No proxy is asked for modules that the patterns `private` match: they come from version control, as do with
+        `direct_for_all` those that reach an entry `direct`; without `direct` nothing does.
+        """
         if not entries:
             raise ConfigError("the upstream is an empty list", hint="set GOPHERWOOD_UPSTREAM or GOPROXY")
         self.client = client
         self._entries = entries
-        self._no_proxy = no_proxy
+        self._private = private
+        self._direct = direct
+        self._direct_for_all = direct_for_all
         self._sumdbs: dict[str, str] = {}
         self._sumdb_lock = threading.Lock()
 
@@ -102,13 +119,32 @@ class Upstream:
     def from_settings(cls, settings: Settings, client: Client | None = None) -> Self:
         """Build it from the settings, else from GOPROXY (and GONOPROXY) of the user's Go configuration.
 
-        Raises ConfigError when neither names one.
+        That list ends in `direct` by Go's own default, which nobody chose: only a list in our settings, or the setting
+        `direct`, opens version control to modules that are not private. Raises ConfigError when neither names a list.
         """
         client = client or Client(settings)
-        if settings.upstream:
-            return cls(parse_goproxy(settings.upstream), client)
-        configured = toolchain.go_env("GOPROXY")["GOPROXY"]
-        return cls(parse_goproxy(configured), client, no_proxy=toolchain.patterns("GONOPROXY"))
+        mode = direct_mode(settings)
+        private = [settings.private]
+        configured = settings.upstream
+        if not configured:
+            configured = toolchain.go_env("GOPROXY")["GOPROXY"]
+            private.append(toolchain.patterns("GONOPROXY"))
+        patterns = ",".join(filter(None, private))
+        direct = Direct(settings, patterns) if mode != "off" else None
+        for_all = mode == "on" or bool(settings.upstream)
+        return cls(parse_goproxy(configured), client, private=patterns, direct=direct, direct_for_all=for_all)
+
+    def stop(self) -> None:
+        """Cut off what is under way: it ends with StoppedError."""
+        if self._direct:
+            self._direct.stop()
+        self.client.stop()
+
+    def close(self) -> None:
+        """Close connections, and end what runs."""
+        if self._direct:
+            self._direct.close()
+        self.client.close()
 
     def __str__(self) -> str:
         return ",".join(redact(entry.url) for entry in self._entries)
@@ -117,28 +153,36 @@ class Upstream:
 
     def list(self, path: str) -> Versions:
         """Return the versions an upstream lists, sorted; pseudo-versions and lines that are none are left out."""
-        reply = self._get(path, "@v/list", MAX_LIST)
-        if not reply.sized:
-            raise TruncatedError(f"{path}: the list came without a length, it may be cut short")
-        words = {
-            line.split(maxsplit=1)[0] for line in reply.body.decode("utf-8", "replace").splitlines() if line.strip()
-        }
+
+        def listed(url: str) -> set[str]:
+            reply = self.client.get(url, limit=MAX_LIST)
+            if not reply.sized:
+                raise TruncatedError(f"{path}: the list came without a length, it may be cut short")
+            return {
+                line.split(maxsplit=1)[0] for line in reply.body.decode("utf-8", "replace").splitlines() if line.strip()
+            }
+
+        words = self._ask(path, "@v/list", listed, lambda direct: set(direct.list(path)))
         versions = [v for v in words if _is_listed(path, v)]
         semver.sort(versions)
         return versions
 
     def info(self, mv: ModuleVersion) -> bytes:
         """Return the `.info`, as it came."""
-        return self._file(mv.path, mv.version, ".info", MAX_INFO)
+        return self._file(mv.path, mv.version, ".info", MAX_INFO, lambda direct: direct.info(mv))
 
     def mod(self, mv: ModuleVersion) -> bytes:
         """Return the `.mod`, as it came."""
-        return self._file(mv.path, mv.version, ".mod", MAX_GO_MOD)
+        return self._file(mv.path, mv.version, ".mod", MAX_GO_MOD, lambda direct: direct.mod(mv))
 
     def zip_to(self, mv: ModuleVersion, path: Path) -> int:
         """Download the `.zip` into a file; return its bytes."""
         suffix = f"@v/{_escaped(mv.version)}.zip"
-        return self._ask(mv.path, suffix, lambda url: self.client.download(url, path, limit=MAX_ZIP_FILE))
+
+        def download(url: str) -> int:
+            return self.client.download(url, path, limit=MAX_ZIP_FILE)
+
+        return self._ask(mv.path, suffix, download, lambda direct: direct.zip_to(mv, path))
 
     # --- questions
 
@@ -151,13 +195,22 @@ class Upstream:
 
         Raises NotFoundError when nothing matches, InvalidVersionError for what can be no query.
         """
-        if query != queries.LATEST and not queries.is_prefix(query):
-            return self._info_of(path, query, self._file(path, query, ".info", MAX_INFO))
+
+        def ask_direct(direct: Direct) -> bytes:
+            return direct.query(path, query)
+
+        def ask_file() -> Info:
+            return self._info_of(path, query, self._file(path, query, ".info", MAX_INFO, ask_direct))
+
+        # Version control is asked once: `go` chooses as `queries` does.
+        if self._is_direct(path) or (query != queries.LATEST and not queries.is_prefix(query)):
+            return ask_file()
         if version := queries.choose(path, query, self._listed(path), self):
             return self._info_of(path, version, self.info(ModuleVersion(path, version)))
         if query == queries.LATEST:
-            return self._info_of(path, query, self._get(path, "@latest", MAX_INFO).body)
-        return self._info_of(path, query, self._file(path, query, ".info", MAX_INFO))
+            latest = self._ask(path, "@latest", lambda url: self.client.get(url, limit=MAX_INFO).body, ask_direct)
+            return self._info_of(path, query, latest)
+        return ask_file()
 
     def versions(self, path: str, query: str) -> Versions:
         """Return the versions a query stands for: one, or for `all` every listed one (at least the latest)."""
@@ -215,24 +268,31 @@ class Upstream:
         except (NotFoundError, RefusedError):
             return []
 
-    def _file(self, path: str, version: str, suffix: str, limit: int) -> bytes:
-        reply = self._get(path, f"@v/{_escaped(version)}{suffix}", limit)
-        if not reply.body:
+    def _file(self, path: str, version: str, suffix: str, limit: int, direct: Callable[[Direct], bytes]) -> bytes:
+        def get(url: str) -> bytes:
+            return self.client.get(url, limit=limit).body
+
+        found = self._ask(path, f"@v/{_escaped(version)}{suffix}", get, direct)
+        if not found:
             raise TruncatedError(f"{path}@{version}: the {suffix} has no bytes")
-        return reply.body
+        return found
 
-    def _get(self, path: str, suffix: str, limit: int) -> Response:
-        return self._ask(path, suffix, lambda url: self.client.get(url, limit=limit))
+    def _is_private(self, path: str) -> bool:
+        return bool(self._private) and module.match_prefix_patterns(self._private, path)
 
-    def _ask(self, path: str, suffix: str, call: Callable[[str], T]) -> T:
+    def _is_direct(self, path: str) -> bool:
+        """Tell whether version control alone is asked for a module."""
+        return self._is_private(path) or self._entries[0].url == DIRECT
+
+    def _ask(self, path: str, suffix: str, call: Callable[[str], T], direct: Callable[[Direct], T]) -> T:
         """Ask one entry after the other. Of several errors the one that says most is raised, as go does."""
-        if self._no_proxy and module.match_prefix_patterns(self._no_proxy, path):
-            raise NotFoundError(f"{path}: GONOPROXY keeps it from every proxy, and version control is not had here")
+        if self._is_private(path):
+            return direct(self._direct_for(path))
         where = f"/{_escaped_path(path)}/{suffix}"
         best: UpstreamError | None = None
         for entry in self._entries:
             try:
-                found = call(_url_of(entry, path) + where)
+                found = direct(self._direct_for(path)) if entry.url == DIRECT else call(_url_of(entry, path) + where)
                 entry.answers = True
                 return found
             except UpstreamError as error:
@@ -243,6 +303,13 @@ class Upstream:
                     break
         assert best is not None
         raise best
+
+    def _direct_for(self, path: str) -> Direct:
+        """Return the way to version control; raises NotFoundError, with the reason, where a module may not go it."""
+        if self._direct and (self._direct_for_all or self._is_private(path)):
+            return self._direct
+        why = f"{path} is private" if self._is_private(path) else f"{path}: no proxy has it"
+        raise NotFoundError(f"{why}, and version control is not asked: GOPHERWOOD_DIRECT")
 
     @staticmethod
     def _info_of(path: str, asked: str, data: bytes) -> Info:
@@ -255,8 +322,6 @@ class Upstream:
 
 
 def _url_of(entry: Entry, path: str) -> str:
-    if entry.url == DIRECT:
-        raise NotFoundError(f"{path}: no proxy has it; `direct` needs version control, which is not had here")
     if entry.url == OFF:
         raise RefusedError(f"{path}: the upstream is off")
     return entry.url

@@ -122,8 +122,8 @@ def test_of_two_errors_the_one_that_says_more_is_raised(client: Client, proxy: G
 
 
 def test_direct_is_not_found_and_says_why(client: Client, proxy: GoProxy) -> None:
-    """`direct` needs version control: the version is reported as not to be had, with the reason."""
-    with pytest.raises(NotFoundError, match="version control"):
+    """Where version control is not allowed, the version is reported as not to be had, with the setting that says so."""
+    with pytest.raises(NotFoundError, match="version control is not asked"):
         over(client, f"{proxy.url},direct").info(V1)
 
 
@@ -134,9 +134,9 @@ def test_off_stops(client: Client, proxy: GoProxy) -> None:
 
 
 def test_private_modules_are_not_asked_for(client: Client, proxy: GoProxy) -> None:
-    """What GONOPROXY names never reaches an upstream, not even as a question."""
-    upstream = Upstream(parse_goproxy(proxy.url), client, no_proxy="*.corp.test,example.com/m")
-    with pytest.raises(NotFoundError, match="GONOPROXY"):
+    """What is private never reaches an upstream, not even as a question."""
+    upstream = Upstream(parse_goproxy(proxy.url), client, private="*.corp.test,example.com/m")
+    with pytest.raises(NotFoundError, match="is private"):
         upstream.info(V1)
     assert not proxy.requests
 

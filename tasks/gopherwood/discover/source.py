@@ -72,7 +72,9 @@ class Ask:
     @cached_property
     def upstream(self) -> Upstream:
         """The upstream that the settings name."""
-        return Upstream.from_settings(self.settings, self.client)
+        upstream = Upstream.from_settings(self.settings, self.client)
+        self._open.callback(upstream.close)
+        return upstream
 
     @cached_property
     def client(self) -> Client:

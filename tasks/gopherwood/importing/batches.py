@@ -70,7 +70,7 @@ class Importer:
             importer._staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
             stack.callback(importer._staging.close)
             upstream = _upstream(settings)
-            stack.callback(upstream.client.close)
+            stack.callback(upstream.close)
             checksums = ImportChecksums.begin(settings, upstream, catalog, open_store(settings), offer, trust)
             importer._validator = Validator(settings, catalog, importer._staging, checksums, importer._owner)
             importer._publisher = stack.enter_context(Publisher.open(settings, owner=importer._owner, catalog=catalog))

@@ -13,12 +13,12 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 
 from gopherwood import fetch, output
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTEGRITY, GopherwoodError
-from gopherwood.http import Client
 from gopherwood.publish import Publisher
 from gopherwood.upstream import Upstream
 from gopherwood.validate import Validator
@@ -33,9 +33,8 @@ def work(settings: Settings, number: int, parent: int, stop: threading.Event) ->
         Catalog.open(settings) as catalog,
         Validator.open(settings) as validator,
         Publisher.open(settings) as publisher,
-        Client(settings) as client,
+        closing(Upstream.from_settings(settings)) as upstream,
     ):
-        upstream = Upstream.from_settings(settings, client)
 
         def check() -> bool:
             done = fetch.run(

@@ -104,7 +104,7 @@ class Validator:
             staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
             stack.callback(staging.close)
             upstream = Upstream.from_settings(settings)
-            stack.callback(upstream.client.close)
+            stack.callback(upstream.close)
             checksums = Checksums.open(settings, upstream, catalog, open_store(settings))
             validator = cls(settings, catalog, staging, checksums)
             validator._open = stack.pop_all()

@@ -34,7 +34,7 @@ class Checksums:
         configured = settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"]
         if parse_gosumdb(configured) is None:
             return cls(None)
-        skip = toolchain.patterns("GONOSUMDB")
+        skip = ",".join(filter(None, (settings.private, toolchain.patterns("GONOSUMDB"))))
         database = SumDB.open(configured, upstream.get_sumdb, catalog, store, client=upstream.client, skip=skip)
 
         def answered(name: str) -> None:
@@ -63,7 +63,7 @@ class Checksums:
     def _why_not(self, subject: Subject) -> str:
         if self._database is None:
             return "GOSUMDB=off"
-        return "" if self._database.covers(subject.mv) else "GONOSUMDB names it"
+        return "" if self._database.covers(subject.mv) else "GONOSUMDB or GOPHERWOOD_PRIVATE names it"
 
 
 def _compare(subject: Subject, answer: Record | GopherwoodError) -> None:
