@@ -251,7 +251,7 @@ class Direct:
 
 
 def _protocols() -> dict[str, str]:
-    """Return what git may speak: https, and ssh only as GIT_SSH_COMMAND says, for by itself ssh finds the user's keys."""
+    """Return what git may speak: https, and ssh only as GIT_SSH_COMMAND says: by itself it finds the user's keys."""
     # http, and with it a redirect from https, only for who configures git: an insteadOf may lead there.
     schemes = "https:http" if "GIT_CONFIG_GLOBAL" in os.environ else "https"
     if ssh := os.environ.get("GIT_SSH_COMMAND"):
