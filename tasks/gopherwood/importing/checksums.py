@@ -7,6 +7,7 @@ about (GONOSUMDB) needs somebody else's word: the signature of the bundle, or `-
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -122,6 +123,8 @@ class Brought:
         self._name = name
         self._online = online
         self._silent = ""
+        self._answers = False
+        self._first = threading.Lock()
 
     def __call__(self, subpath: str) -> bytes:
         """Answer at a path below the database's root.
@@ -130,19 +133,28 @@ class Brought:
         """
         try:
             return self._offer.sumdb(self._name, subpath)
-        except NotFoundError as error:
-            if self._silent:
-                raise UpstreamError(f"{error}; {self._silent}") from None
+        except NotFoundError:
+            pass
         except DamagedError as error:
             raise ProofError(str(error)) from None
-        try:
-            return self._online(subpath)
-        except NotFoundError as error:
-            if error.status:
-                raise
-            self._silent = str(error)
-        except UpstreamError as error:
-            self._silent = str(error)
+        if self._answers:
+            return self._ask(subpath)
+        with self._first:  # till it has answered once, one asks for all: each would wait long for nobody
+            return self._ask(subpath)
+
+    def _ask(self, subpath: str) -> bytes:
+        if not self._silent:
+            try:
+                found = self._online(subpath)
+                self._answers = True
+                return found
+            except NotFoundError as error:
+                if error.status:
+                    self._answers = True
+                    raise
+                self._silent = str(error)
+            except UpstreamError as error:
+                self._silent = str(error)
         raise UpstreamError(f"no proof came along, and nobody answers: {self._silent}")
 
 
