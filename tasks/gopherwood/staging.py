@@ -43,13 +43,11 @@ class Staging:
         self._scratch = scratch
         self._made: Path | None = None
         self._mine = secrets.token_hex(4)
-        self._has_folder = False
 
     def begin(self, mv: ModuleVersion, attempt: int) -> str:
         """Start a new attempt and return its token, which nobody ever had before."""
-        if not self._has_folder:
-            (self._root() / self._mine).mkdir(parents=True, exist_ok=True)
-            self._has_folder = True
+        # Each time anew: whoever published the last file in it has removed the folder.
+        (self._root() / self._mine).mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(str(mv).encode()).hexdigest()[:16]
         return f"{self._mine}/{name}-{attempt}-{secrets.token_hex(4)}"
 
