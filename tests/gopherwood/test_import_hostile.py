@@ -221,7 +221,7 @@ def test_links_in_a_folder(gap: Gap, tmp_path: Path) -> None:
 MANIFESTS = {
     "no json": b"{",
     "another format": b'{"format":"gopherwood-bundle/99"}\n',
-    "no end": b'{"format":"gopherwood-bundle/1","by":"","as_of":"","after":0,"through":0,"sumdb":""}\n',
+    "no end": b'{"format":"gopherwood-bundle/1","by":"","as_of":"","after":0,"through":0,"logs":[]}\n',
     "a list": b"[]\n",
     "deep": b"[" * 50_000 + b"\n",
     "long line": b'{"format":"' + b"x" * 200_000 + b'"}\n',

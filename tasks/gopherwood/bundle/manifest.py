@@ -1,6 +1,6 @@
 """The manifest: what a bundle holds, one JSON object a line, so that neither side needs all of it in memory.
 
-    {"format": "gopherwood-bundle/1", "by": NAME, "as_of": TIME, "after": N, "through": M, "sumdb": NAME}
+    {"format": "gopherwood-bundle/1", "by": NAME, "as_of": TIME, "after": N, "through": M, "logs": [NAME, ...]}
     {"module": PATH, "version": V, "sequence": N, "h1": H, "go_mod_h1": H, "files": {".zip": [SIZE, SHA256], ...}}
     {"file": NAME, "size": N, "sha256": HEX}
     {"end": {"versions": N, "files": M}}
@@ -36,12 +36,12 @@ class Header:
     as_of: str
     after: int
     through: int
-    sumdb: str = ""
-    """The checksum database whose proofs are inside, "" for none."""
+    logs: tuple[str, ...] = ()
+    """The transparency logs whose proofs are inside: the checksum database, the exporter's ledger."""
 
     def line(self) -> dict[str, Any]:
         """Return the line."""
-        return {"format": FORMAT} | {name: getattr(self, name) for name in ("by", "as_of", "after", "through", "sumdb")}
+        return {"format": FORMAT} | {name: getattr(self, name) for name in ("by", "as_of", "after", "through", "logs")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,11 @@ def _checked(make: Any, said: dict[str, Any]) -> Line:
 
 def _header(said: dict[str, Any]) -> Header:
     return Header(
-        _text(said["by"]), _text(said["as_of"]), _count(said["after"]), _count(said["through"]), _text(said["sumdb"])
+        _text(said["by"]),
+        _text(said["as_of"]),
+        _count(said["after"]),
+        _count(said["through"]),
+        tuple(map(_text, said["logs"])),
     )
 
 

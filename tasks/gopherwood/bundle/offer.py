@@ -17,6 +17,7 @@ from gopherwood.errors import BundleError, DamagedError, NotFoundError, StorageE
 from gopherwood.info import MAX_INFO
 from gopherwood.module import ModuleVersion
 from gopherwood.modzip import MAX_GO_MOD, MAX_ZIP_FILE
+from gopherwood.note import Verifier
 
 MAX_REPLY: Final = 4 << 20
 """Bytes of the longest file of a checksum database; a tile has 8 KiB."""
@@ -32,6 +33,8 @@ class Offer(Protocol):
     """The name, and what tells this offer from any other of the same name."""
     signed_by: str
     """The known key that vouches for it, "" when nobody does."""
+    known: tuple[Verifier, ...]
+    """The keys that were given or configured; a ledger that one of them signs may be inside."""
     incomplete: int
     """Versions that have no zip, and are no versions therefore."""
 
@@ -66,6 +69,7 @@ class Bundle:
     def __init__(self, files: Files, keys: seal.Keys) -> None:
         self._files = files
         self.name = files.name
+        self.known = keys.verifiers
         self.incomplete = 0
         with files.open(MANIFEST) as file:
             size, sha256 = digest(file)

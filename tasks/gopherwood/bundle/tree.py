@@ -15,6 +15,7 @@ from gopherwood.bundle.offer import LIMITS, MAX_REPLY, copy
 from gopherwood.errors import ContentError, NotFoundError, UsageError
 from gopherwood.info import Info
 from gopherwood.module import ModuleVersion
+from gopherwood.note import Verifier
 
 NEEDED = (".mod", ".zip")
 
@@ -23,6 +24,7 @@ class Tree:
     """The versions of a tree that have a zip and a go.mod."""
 
     signed_by = ""
+    known: tuple[Verifier, ...] = ()
 
     def __init__(self, files: Files) -> None:
         self._files = files

@@ -18,6 +18,7 @@ from gopherwood import errors, note, store
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, UsageError
+from gopherwood.export.mirror import mirror_of
 from gopherwood.export.passes import Exporter, Scope
 from gopherwood.export.proofs import Proofs
 from gopherwood.export.wanted import wanted
@@ -90,11 +91,12 @@ def run(
             hint = f"{shown}\n`gopherwood ingest` brings them in; --allow-missing exports the rest"
             raise UsageError(f"{len(missing)} versions that are needed are not published here:", hint=hint)
         scope = Scope(after, through, as_of, asked.versions if asked else None)
-        with Proofs.open(settings, catalog, objects) as proofs:
+        with mirror_of(settings, catalog, objects) as mirror:
+            proofs = [Proofs.begin(log, catalog) for log in (mirror,) if log]
             result = _write(Exporter(catalog, objects, proofs, scope, signer, stop), to)
             result.signed_by = f"{signer.name}+{signer.key_hash:08x}" if signer else ""
-            if proofs and result.exported:
-                proofs.remember(catalog)
+            for each in proofs if result.exported else ():
+                each.remember(catalog)
         result.missing = missing[:REPORTED]
         return result
 

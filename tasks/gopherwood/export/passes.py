@@ -4,7 +4,7 @@ import hashlib
 import io
 import logging
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ class Exporter:
         self,
         catalog: Catalog,
         objects: Objects,
-        proofs: Proofs | None,
+        proofs: Sequence[Proofs],
         scope: Scope,
         signer: Signer | None,
         stop: threading.Event,
@@ -65,11 +65,11 @@ class Exporter:
     def plan(self, path: Path) -> Path:
         """Write the manifest; return its path. Raises IntegrityError for a version whose files are not there."""
         as_of = self.scope.as_of.isoformat() if self.scope.as_of else ""
-        sumdb = self._proofs.name if self._proofs else ""
+        logs = tuple(proofs.name for proofs in self._proofs)
         files = 0
         with path.open("wb") as file:
             by = self._signer.name if self._signer else ""
-            file.write(manifest.encode(Header(by, as_of, self.scope.after, self.scope.through, sumdb)))
+            file.write(manifest.encode(Header(by, as_of, self.scope.after, self.scope.through, logs)))
             for line in self._lines():
                 self.versions += isinstance(line, VersionLine)
                 files += isinstance(line, FileLine)
@@ -82,8 +82,7 @@ class Exporter:
         listed: list[str] = []
         last = ""
         for page in self._pages():
-            proved = self._proofs.prove([row.mv for row in page]) if self._proofs else set()
-            self.unproven += len(page) - len(proved)
+            records = [dict(proofs.prove([row.mv for row in page])) for proofs in self._proofs]
             for row in page:
                 if row.mv.path != last and listed:
                     yield _line(store.list_key(last), store.version_list(listed))
@@ -91,13 +90,15 @@ class Exporter:
                 last = row.mv.path
                 listed.append(row.mv.version)
                 yield self._version(row)
-                if self._proofs and row.mv in proved:
-                    name = store.lookup_key(self._proofs.name, row.mv)
-                    yield _line(name, self._proofs.content(name))
+                names = [store.lookup_key(proofs.name, row.mv) for proofs in self._proofs]
+                found = [_line(name, of[name]) for name, of in zip(names, records, strict=True) if name in of]
+                self.unproven += not found
+                yield from found
         if listed:
             yield _line(store.list_key(last), store.version_list(listed))
-            for name, edge in self._proofs.names() if self._proofs else ():
-                yield _line(name, self._proofs.content(name) if self._proofs else b"", edge=edge)
+            for proofs in self._proofs:
+                for name, content, edge in proofs.rest():
+                    yield _line(name, content, edge=edge)
 
     def _pages(self) -> Iterator[list[VersionRow]]:
         start: ModuleVersion | None = None
@@ -124,17 +125,23 @@ class Exporter:
         """Write the files of a manifest, and itself. Raises StorageError, IntegrityError, StoppedError."""
         into = sinks.into_tar if is_tar else sinks.into_folder
         with into(to, planned, self._seal(planned)) as sink, planned.open("rb") as lines:
-            listed: list[str] = []
+            group: list[ModuleVersion] = []
             for line in manifest.parse(lines):
                 self._check_stop()
                 if isinstance(line, VersionLine):
-                    listed.append(line.mv.version)
+                    if group and group[-1].path != line.mv.path:
+                        group.clear()
+                    group.append(line.mv)
                     for suffix, (size, sha256) in sorted(line.files.items()):
                         self._add(sink, FileLine(store.key(line.mv, suffix), size, sha256), None)
                 elif isinstance(line, FileLine):
-                    is_list = line.name.endswith("/@v/list")
-                    self._add(sink, line, store.version_list(listed) if is_list else self._proof(line.name))
-                    listed = [] if is_list else listed
+                    self._add(sink, line, self._content(line.name, group))
+
+    def _content(self, name: str, group: Sequence[ModuleVersion]) -> bytes:
+        """Return what a file holds that is no version's, after these versions of one module."""
+        if proofs := next((each for each in self._proofs if each.has(name)), None):
+            return proofs.content(name, group[-1])
+        return store.version_list([mv.version for mv in group])
 
     def _seal(self, planned: Path) -> bytes | None:
         if self._signer is None:
@@ -147,10 +154,6 @@ class Exporter:
         with self._open(line.name) if content is None else io.BytesIO(content) as file:
             sink.add(line.name, line.size, line.sha256, file)
         self.bytes += line.size
-
-    def _proof(self, name: str) -> bytes:
-        assert self._proofs is not None
-        return self._proofs.content(name)
 
     def _open(self, name: str) -> BinaryIO:
         try:

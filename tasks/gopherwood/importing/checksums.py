@@ -17,6 +17,7 @@ from gopherwood.bundle import Offer
 from gopherwood.catalog import Catalog, Evidence
 from gopherwood.config import Settings
 from gopherwood.errors import (
+    ChecksumMismatchError,
     DamagedError,
     GopherwoodError,
     IntegrityError,
@@ -26,7 +27,7 @@ from gopherwood.errors import (
     UpstreamError,
 )
 from gopherwood.objects import Objects
-from gopherwood.sumdb import SumDB, parse_gosumdb
+from gopherwood.sumdb import Database, Record, SumDB, parse_gosumdb
 from gopherwood.upstream import Upstream
 from gopherwood.validate.checksums import RULE, Checksums
 from gopherwood.validate.rules import Subject
@@ -34,6 +35,7 @@ from gopherwood.validate.rules import Subject
 log = logging.getLogger(__name__)
 
 BUNDLE_RULE = "bundle"
+LEDGER_RULE = "exporters-ledger"
 
 
 class BroughtProofError(IntegrityError):
@@ -62,8 +64,9 @@ class Trust:
 class ImportChecksums(Checksums):
     """Compares hashes with what a bundle proves, else with what the database says."""
 
-    def __init__(self, database: SumDB | None, offer: Offer, trust: Trust) -> None:
+    def __init__(self, database: SumDB | None, ledgers: Sequence[SumDB], offer: Offer, trust: Trust) -> None:
         super().__init__(database)
+        self._ledgers = ledgers
         self._offer = offer
         self._trust = trust
 
@@ -71,13 +74,22 @@ class ImportChecksums(Checksums):
     def begin(
         cls, settings: Settings, upstream: Upstream, catalog: Catalog, store: Objects, offer: Offer, trust: Trust
     ) -> Self:
-        """Open the configured database over an offer, and take the tree head that came along.
+        """Open the configured database and the ledgers that came along, and take their tree heads.
 
-        Raises ProofError when that head contradicts one trusted before, ConfigError for a setting that is none.
+        Raises ProofError when a head contradicts one trusted before, ConfigError for a setting that is none.
         """
+
+        def offline(name: str) -> Brought:
+            return Brought(offer, name, lambda subpath: _nobody(name, subpath))
+
+        ledgers = [
+            SumDB(Database(key), offline(key.name), catalog, store) for key in offer.known if _has(offer, key.name)
+        ]
+        for ledger in ledgers:
+            _take_head(ledger, offer)
         database = parse_gosumdb(settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"])
         if database is None:
-            return cls(None, offer, trust)
+            return cls(None, ledgers, offer, trust)
 
         def online(subpath: str) -> bytes:
             return upstream.get_sumdb(database.name, subpath)
@@ -86,15 +98,30 @@ class ImportChecksums(Checksums):
             database, Brought(offer, database.name, online), catalog, store, skip=toolchain.patterns("GONOSUMDB")
         )
         _take_head(asked, offer)
-        return cls(asked, offer, trust)
+        return cls(asked, ledgers, offer, trust)
 
     def check(self, subjects: Sequence[Subject]) -> None:
         """Add what the database and the bundle say to each subject's evidence; see Checksums.check."""
         super().check(subjects)
+        for ledger in self._ledgers:
+            self._ask_ledger(ledger, subjects)
         for subject in subjects:
             self._settle(subject)
             said = f"{self._offer.why}, {self._trust.words or 'unsigned'}"
             subject.evidence.append(Evidence(BUNDLE_RULE, True, said))
+
+    def _ask_ledger(self, ledger: SumDB, subjects: Sequence[Subject]) -> None:
+        """Compare with what the exporter logged when it published: in its ledger, each version is what it was then."""
+        answers = ledger.lookup_many([subject.mv for subject in subjects])
+        for subject in subjects:
+            answer = answers[subject.mv]
+            if isinstance(answer, UpstreamError):
+                subject.evidence.insert(0, Evidence(LEDGER_RULE, True, f"{ledger.name} has no record of it inside"))
+                continue
+            error = answer if isinstance(answer, GopherwoodError) else _difference(subject, answer, ledger.name)
+            subject.error = error or subject.error
+            said = f"{ledger.name}: {error or f'record {answer.id}'}" if isinstance(answer, Record) else str(error)
+            subject.evidence.insert(0, Evidence(LEDGER_RULE, error is None, said))
 
     def _settle(self, subject: Subject) -> None:
         """Decide on a version that the database said nothing about."""
@@ -163,9 +190,7 @@ def _take_head(database: SumDB, offer: Offer) -> None:
 
     So a bundle that is imported later, though made earlier, can still be proved.
     """
-    try:
-        offer.sumdb(database.name, "latest")
-    except NotFoundError:
+    if not _has(offer, database.name):
         return
     try:
         database.refresh()
@@ -175,3 +200,28 @@ def _take_head(database: SumDB, offer: Offer) -> None:
         return
     for path, why in failed.items():
         log.warning("a tile that came along is not taken", extra={"tile": path, "detail": str(why)})
+
+
+def _has(offer: Offer, name: str) -> bool:
+    """Tell whether a log came along."""
+    try:
+        offer.sumdb(name, "latest")
+    except NotFoundError:
+        return False
+    except DamagedError as error:
+        raise ProofError(str(error)) from None
+    return True
+
+
+def _nobody(name: str, subpath: str) -> bytes:
+    raise NotFoundError(f"{subpath} of {name} did not come along")
+
+
+def _difference(subject: Subject, record: Record, name: str) -> ChecksumMismatchError | None:
+    assert subject.zip is not None
+    ours = (subject.zip.h1, subject.go_mod_h1)
+    if ours == (record.h1, record.go_mod_h1):
+        return None
+    return ChecksumMismatchError(
+        f"its hashes are {ours[0]} and {ours[1]}; {name} logged {record.h1}, {record.go_mod_h1}"
+    )
