@@ -136,7 +136,7 @@ def _export(verbs: Verbs) -> None:
     takes = "only what building these needs: a go.mod, a go.sum or MODULE@VERSION"
     verb.add_argument("--modules", nargs="+", action="extend", default=[], metavar="WANTED", help=takes)
     verb.add_argument("--allow-missing", action="store_true", help="export the rest, when some of that is not held")
-    verb.add_argument("--key", type=Path, metavar="FILE", help="a file with the signer key that signs the bundle")
+    verb.add_argument("--key", type=Path, metavar="FILE", help="the signer key of the bundle (default: the ledger's)")
 
 
 def _import(verbs: Verbs) -> None:

@@ -7,6 +7,8 @@ with Gap(tmp_path) as gap:
     importing.run(gap.there, tmp_path / "b.tar", keys=[gap.vkey])
 """
 
+import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Self
 
 from fakes import sumdb as fake
 from fakes.goproxy import GoProxy, Module
-from gopherwood import discover, fetch, module, note, publish, validate
+from gopherwood import discover, fetch, module, note, publish, toolchain, validate
 from gopherwood.catalog import Catalog, VersionRow
 from gopherwood.config import Settings
 from gopherwood.module import ModuleVersion
@@ -93,3 +95,14 @@ def modules(settings: Settings) -> dict[str, bytes]:
 def records(settings: Settings) -> dict[str, bytes]:
     """Return the mirrored records of a store."""
     return {key: data for key, data in contents(settings).items() if "/lookup/" in key}
+
+
+def go(folder: Path, proxy: str, sumdb: str, *names: str) -> "subprocess.CompletedProcess[str]":
+    """Run `go mod download` as on a new machine."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
+    environ |= {"GOPROXY": f"{proxy},off", "GOSUMDB": sumdb, "GOPATH": str(folder), "GOTOOLCHAIN": "local"}
+    environ |= {"GOFLAGS": "-modcacherw", "GOMODCACHE": str(folder / "mod")}
+    command = [toolchain.find_go(), "mod", "download", "-json", *names]
+    folder.mkdir()
+    (folder / "go.mod").write_text("module example.com/user\n\ngo 1.21\n")
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)

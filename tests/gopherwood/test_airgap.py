@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes import postgres
-from fakes.airgap import Gap, contents, modules, records
+from fakes.airgap import Gap, contents, go, modules, records
 from fakes.site import Site
 from gopherwood import export, importing, toolchain
 from gopherwood.catalog import Catalog
@@ -71,17 +71,6 @@ def test_where_it_came_from_is_visible(gap: Gap, tmp_path: Path) -> None:
     with Catalog.open(gap.there) as catalog:
         assert len(catalog.events(kind="published")) == len(VERSIONS)
         assert [event.event.payload["imported"] for event in catalog.events(kind="imported")] == [len(VERSIONS)]
-
-
-def go(folder: Path, proxy: str, sumdb: str, *names: str) -> "subprocess.CompletedProcess[str]":
-    """Run `go mod download` as on a new machine."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
-    environ |= {"GOPROXY": f"{proxy},off", "GOSUMDB": sumdb, "GOPATH": str(folder), "GOTOOLCHAIN": "local"}
-    environ |= {"GOFLAGS": "-modcacherw", "GOMODCACHE": str(folder / "mod")}
-    command = [toolchain.find_go(), "mod", "download", "-json", *names]
-    folder.mkdir()
-    (folder / "go.mod").write_text("module example.com/user\n\ngo 1.21\n")
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_go_verifies_through_the_other_side(gap: Gap, tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ from gopherwood import errors, note, store
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, UsageError
+from gopherwood.export.ledger import own_ledger
 from gopherwood.export.mirror import mirror_of
 from gopherwood.export.passes import Exporter, Scope
 from gopherwood.export.proofs import Proofs
 from gopherwood.export.wanted import wanted
+from gopherwood.ledger.key import find_signer
 from gopherwood.note import Signer
 
 log = logging.getLogger(__name__)
@@ -74,12 +76,13 @@ def run(
 ) -> Result:
     """Export what was published since a time or a sequence number, or what building the modules needs.
 
-    `key` is a file with the signer key that signs the manifest; without one the bundle is unsigned. Raises UsageError,
+    `key` is a file with the signer key that signs the manifest; by default it is the ledger's. Without either the
+    bundle is unsigned. Raises UsageError,
     also for modules that we do not hold; ConfigError for a key that is none; StoppedError; IntegrityError when the
     store is damaged.
     """
     stop = stop or threading.Event()
-    signer = _signer(key) if key else None
+    signer = _signer(settings, key)
     objects = store.open_store(settings)
     with Catalog.ready(settings) as catalog:
         through, as_of = catalog.last_published()
@@ -92,7 +95,7 @@ def run(
             raise UsageError(f"{len(missing)} versions that are needed are not published here:", hint=hint)
         scope = Scope(after, through, as_of, asked.versions if asked else None)
         with mirror_of(settings, catalog, objects) as mirror:
-            proofs = [Proofs.begin(log, catalog) for log in (mirror,) if log]
+            proofs = [Proofs.begin(log, catalog) for log in (mirror, own_ledger(catalog)) if log]
             result = _write(Exporter(catalog, objects, proofs, scope, signer, stop), to)
             result.signed_by = f"{signer.name}+{signer.key_hash:08x}" if signer else ""
             for each in proofs if result.exported else ():
@@ -119,8 +122,11 @@ def _write(exporter: Exporter, to: Path) -> Result:
         return result
 
 
-def _signer(path: Path) -> Signer:
-    """Read a signer key; no message holds it."""
+def _signer(settings: Settings, path: Path | None) -> Signer | None:
+    """Read the signer key in a file, else return the ledger's, if it is here; no message holds it."""
+    if path is None:
+        ledger = find_signer(settings)
+        return ledger.of_notes if ledger else None
     try:
         return note.new_signer(path.read_text().strip())
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """The checksum database as it is mirrored in the store: a log that an export proves records with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -22,6 +22,7 @@ class Mirror:
     def __init__(self, verifier: Verifier, head: bytes, objects: Objects, pool: Executor) -> None:
         self.verifier = verifier
         self.head = head
+        self.said: Mapping[str, bytes] = {"latest": head, "supported": b""}
         self._objects = objects
         self._pool = pool
 

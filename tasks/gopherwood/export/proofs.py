@@ -7,7 +7,7 @@ remembered, and the tiles that show each of those trees to be the beginning of t
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, Self
 
 from gopherwood import note, store, tlog
@@ -27,6 +27,8 @@ class Log(Protocol):
     verifier: Verifier
     head: bytes
     """The signed tree head in which all is proved."""
+    said: Mapping[str, bytes]
+    """What the log answers at other names below its root: `latest` and `supported` at least."""
 
     def record(self, mv: ModuleVersion) -> bytes | None:
         """Return a version's record: number, text, empty line; None when there is none."""
@@ -78,18 +80,16 @@ class Proofs:
 
     def rest(self) -> Iterator[tuple[str, bytes, bool]]:
         """Yield name and content of what is no record, and whether it is an edge."""
-        yield self._place("latest"), self._log.head, False
-        yield self._place("supported"), b"", False
+        for subpath, content in sorted(self._log.said.items()):
+            yield self._place(subpath), content, False
         for tile in sorted(self._seen | self._edges, key=Tile.path):
             yield self._place(tile.path()), self._log.tiles([tile])[0], tile in self._edges
 
     def content(self, name: str, last: ModuleVersion) -> bytes:
         """Return what a name of ours stands for; a record is that of the `last` version."""
         subpath = name.removeprefix(self._place(""))
-        if subpath == "latest":
-            return self._log.head
-        if subpath == "supported":
-            return b""
+        if subpath in self._log.said:
+            return self._log.said[subpath]
         if subpath.startswith("lookup/"):
             return (self._log.record(last) or b"") + self._log.head
         return self._log.tiles([tlog.parse_tile_path(subpath)])[0]

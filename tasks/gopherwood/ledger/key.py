@@ -25,7 +25,8 @@ class Signer:
     """The secret key, which signs heads; a catalog.HeadSigner."""
 
     def __init__(self, signer: note.Signer) -> None:
-        self._signer = signer
+        self.of_notes = signer
+        """The same key, for who signs other texts than heads: bundles."""
         self.name = signer.name
         self.key = signer.verifier_key
 
@@ -34,7 +35,7 @@ class Signer:
         return self._sign(tlog.format_tree(tree)), self._sign(tlog.format_checkpoint(self.name, tree))
 
     def _sign(self, text: bytes) -> bytes:
-        return note.sign(note.Note(text.decode()), self._signer)
+        return note.sign(note.Note(text.decode()), self.of_notes)
 
 
 def find_signer(settings: Settings) -> Signer | None:
