@@ -12,7 +12,7 @@ import pytest
 from fakes import postgres
 from fakes.airgap import Gap, contents, go, modules, records
 from fakes.site import Site
-from gopherwood import export, importing, toolchain
+from gopherwood import cli, export, importing, toolchain
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import BundleError, IntegrityError, UsageError
@@ -357,3 +357,28 @@ def test_a_damaged_store_hands_nothing_on(gap: Gap, tmp_path: Path) -> None:
             export.run(gap.here, tmp_path / name)
         assert not (tmp_path / "b.tar").exists()
     assert not (tmp_path / "b/bundle/manifest.jsonl").exists()
+
+
+# --- as commands
+
+
+def test_as_commands(gap: Gap, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`gopherwood export` and `import` say what they did as JSON, what to do if they refuse, exit as they should."""
+    bundle = str(tmp_path / "b.tar")
+
+    def command(settings: Settings, *arguments: str) -> tuple[int, str]:
+        own = ["--home", str(settings.home), "--sumdb", settings.sumdb, "--upstream", settings.upstream]
+        code = cli.main([*arguments, *own])
+        said = capsys.readouterr()
+        return code, said.out or said.err
+
+    code, out = command(gap.here, "export", "--to", bundle, "--key", str(gap.key_file), "--json")
+    assert (code, json.loads(out)["exported"], json.loads(out)["through"]) == (0, len(VERSIONS), len(VERSIONS))
+    code, out = command(gap.there, "import", bundle)
+    assert (code, "--unsigned" in out) == (3, True)
+    code, out = command(gap.there, "import", bundle, "--key", gap.vkey, "--json")
+    assert (code, json.loads(out)["imported"]) == (0, len(VERSIONS))
+    assert command(gap.there, "import", bundle, "--key", gap.vkey)[0] == 99
+    assert command(gap.there, "import", str(tmp_path / "nothing"))[0] == 2
+    assert command(gap.there, "import", bundle, "--key", "no key")[0] == 2
+    assert command(gap.here, "export", "--to", bundle, "--since", str(len(VERSIONS)))[0] == 99
