@@ -3,23 +3,23 @@
 Python's zipfile and Go's archive/zip disagree about the same bytes (names that are not UTF-8 or hold a NUL, entries
 without a CRC, a wrong count of entries, bytes before the archive), and what counts here is what `go` will see. So this
 file reads the directory by Go's rules, and inflates from a memory map: with libdeflate (whole entries) and ISA-L (large
-ones), which are fast, or, `strict`, with zlib, because ISA-L forgives some broken streams (incomplete Huffman codes)
-that Go and zlib refuse. Three bounds are ours, for hostile zips (docs/content-rules.md has the reasons and the measured
-figures): `MAX_ENTRIES`, `MAX_DIRECTORY`, and entries must not overlap. Nothing inflates to more than one byte above its
-declared size.
+ones), which are fast, or, `strict`, with zlib-ng, because the others forgive some broken streams (incomplete Huffman
+codes) that Go and zlib refuse; zlib-ng has zlib's own checks, and is half as fast again. Three bounds are ours, for
+hostile zips (docs/content-rules.md has the reasons and the measured figures): `MAX_ENTRIES`, `MAX_DIRECTORY`, and
+entries must not overlap. Nothing inflates to more than one byte above its declared size.
 Authority: archive/zip/reader.go of the Go standard library; used by modzip and dirhash alone.
 """
 
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 import deflate
 from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 from gopherwood.errors import InvalidZipError, TooLargeError
 
@@ -67,7 +67,7 @@ class _Inflater(NamedTuple):
     error: type[Exception]
 
 
-_ZLIB = _Inflater(lambda: zlib.decompressobj(_RAW), zlib.error)
+_ZLIB = _Inflater(lambda: zlib_ng.decompressobj(_RAW), cast(type[Exception], zlib_ng.error))
 _ISAL = _Inflater(lambda: isal_zlib.decompressobj(_RAW), cast(type[Exception], isal_zlib.error))
 
 
@@ -133,7 +133,7 @@ class Archive:
         inflater = _ZLIB.new()
         try:
             content = inflater.decompress(packed, entry.size + 1)
-        except zlib.error as error:
+        except _ZLIB.error as error:
             raise _broken(entry, str(error)) from None
         self._check(entry, body, len(content), isal_zlib.crc32(content), ended=inflater.eof)
         return content
@@ -201,7 +201,7 @@ class Archive:
 def open_archive(path: Path, *, strict: bool = False) -> Archive:
     """Map a zip file into memory and read its directory; raises TooLargeError or InvalidZipError.
 
-    `strict` inflates with zlib. The map is freed with the Archive. The file must not shrink meanwhile.
+    `strict` inflates as zlib does. The map is freed with the Archive. The file must not shrink meanwhile.
     """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
