@@ -29,7 +29,8 @@ INTERVAL = {
     "data_interval_end": datetime(2026, 10, 1, 12, tzinfo=UTC),
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3}
+    "audit": {"all": True},
+    "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3},
 }
 """Parameters as a person might enter them, for the commands that are made of them."""
 

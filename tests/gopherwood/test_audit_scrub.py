@@ -10,7 +10,7 @@ import pytest
 
 from fakes import damage, postgres, s3, valid
 from fakes.goproxy import GoProxy
-from gopherwood import info, publish, store
+from gopherwood import info, publish, status, store
 from gopherwood.audit import scrub
 from gopherwood.audit.copies import Copies
 from gopherwood.audit.parts import Budget
@@ -306,3 +306,24 @@ def test_a_store_that_is_not_mounted_is_not_a_damaged_one(tmp_path, upstream):
         scrub.run(elsewhere, everything=True, stop=threading.Event())
     assert "GOPHERWOOD_STORE" in caught.value.hint
     assert place.events() == []
+
+
+def story(place: Place) -> str:
+    return status.stories(place.settings, [MV]).text()
+
+
+def test_status_tells_of_damage_and_of_the_last_scrub(place):
+    """A person who asks for a version learns when it was last read, what was wrong, and what to do."""
+    assert "scrubbed" not in story(place)
+    place.scrub()
+    assert "scrubbed   20" in story(place)
+    damage.rewrite(place.objects, store.key(MV, ".zip"), damage.flip(70))
+    place.scrub()
+    told = story(place)
+    assert ".zip changed, found 20" in told
+    assert "kept as .quarantine/" in told
+    assert "WITHHELD, not healed: the upstream: " in told
+    assert "`gopherwood audit --heal`" in told
+    place.replica()
+    place.heal()
+    assert "; healed 20" in story(place)

@@ -23,7 +23,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     scrub.add_argument(
         "--partitions", type=_count, metavar="N", help="so many parts, the oldest first (there are 257 at most)"
     )
-    scrub.add_argument("--budget", type=budget, metavar="BYTES|TIME", help="till this is spent, e.g. 20GB or 90m")
+    scrub.add_argument("--budget", type=budget, metavar="BYTES|TIME", help="no more than this, e.g. 20GB or 90m")
     scrub.add_argument("--workers", type=_count, default=1, metavar="N", help="parts at once (default: 1)")
     scrub.add_argument("--deep", action="store_true", help="compute the h1 of every zip, too")
     scrub.add_argument("--no-heal", action="store_true", help="only find what is damaged, and withhold it")

@@ -6,7 +6,6 @@ and looks for files that nobody published.
 """
 
 import argparse
-import hashlib
 import math
 import re
 from collections import defaultdict
@@ -14,16 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-DIGITS = 2
+from gopherwood.catalog import part_of
+
 NAMES = "names"
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "s": 1, "m": 60, "h": 3600}
 _BUDGET = re.compile(rf"([0-9]+(?:\.[0-9]+)?) ?({'|'.join(_UNITS)})")
-
-
-def part_of(path: str) -> str:
-    """Return the part that a module path belongs to."""
-    return hashlib.sha256(path.encode()).hexdigest()[:DIGITS]
 
 
 def by_part(paths: Iterable[str]) -> dict[str, list[str]]:
@@ -73,7 +68,8 @@ def extent(
     budget: Budget | None = None,
 ) -> Extent:
     """Return what a run is to do that begins now; by default a day's share of `there_are` parts in so many days."""
-    if everything or parts or budget:
-        return Extent(before=now, parts=parts or math.inf, budget=budget or Budget())
+    spend = budget or Budget()
+    if everything or parts:
+        return Extent(before=now, parts=parts or math.inf, budget=spend)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Extent(before=midnight, share=(math.ceil(there_are / days), midnight))
+    return Extent(before=midnight, share=(math.ceil(there_are / days), midnight), budget=spend)

@@ -12,7 +12,7 @@ from gopherwood.catalog.db import Clock, utc_now
 from gopherwood.catalog.ledger import Ledger
 from gopherwood.catalog.notes import Notes
 from gopherwood.catalog.reads import Reads
-from gopherwood.catalog.scrubs import Scrubs
+from gopherwood.catalog.scrubs import Scrubs, part_of
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     TOO_MANY_ATTEMPTS,
@@ -67,6 +67,7 @@ __all__ = [
     "StoredEvent",
     "VersionRow",
     "Wanted",
+    "part_of",
     "utc_now",
 ]
 

@@ -1,10 +1,11 @@
 """Which parts of the store have been scrubbed, and when: rounds, leased by workers, with a checkpoint each.
 
-A part is a name that means something to audit/parts.py alone. A round is open from its first lease till its part is
-through; a worker that stopped or died leaves it with its position, and the next lease goes on there. Finished rounds
-stay, as history.
+Parts are names: of module paths by their hash (`part_of`), and what else audit/parts.py makes one. A round is open from
+its first lease till its part is through; a worker that stopped or died leaves it with its position, and the next lease
+goes on there. Finished rounds stay, as history.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,15 @@ from gopherwood.catalog.values import Round
 
 SECOND = 1_000_000
 
+DIGITS = 2
+"""Hexadecimal digits of a module path's SHA-256 that name its part."""
+
 _is_open = scrubs.c.finished_at.is_(None)
+
+
+def part_of(path: str) -> str:
+    """Return the part of the store that a module path belongs to: for ever, whatever else is published."""
+    return hashlib.sha256(path.encode()).hexdigest()[:DIGITS]
 
 
 class Scrubs(Database):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gopherwood import semver
-from gopherwood.catalog import Catalog, Evidence, VersionRow
+from gopherwood.catalog import Catalog, Evidence, VersionRow, part_of
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED
 from gopherwood.module import ModuleVersion
@@ -84,6 +84,8 @@ def _told(story: dict[str, Any]) -> str:
             f"    {'✓' if rule['ok'] else '✗'} {rule['rule']}" + (f": {rule['detail']}" if rule["detail"] else "")
         )
     advice = [WARNINGS.get(story["reason"], ""), ADVICE.get(state, "").format(name=name)]
+    if any(damage["healed_at"] is None for damage in story["damages"]):
+        advice.append("give it a second copy (GOPHERWOOD_REPLICA, or the upstream), then `gopherwood audit --heal`")
     if any(advice):
         lines.append(f"  What to do: {'. '.join(part[0].upper() + part[1:] for part in advice if part)}.")
     return "\n".join(lines)
@@ -113,7 +115,20 @@ def _chapters(story: dict[str, Any], state: State) -> list[tuple[str, str]]:
     if story.get("h1"):
         add("zip", f"{story['h1']} ({story.get('zip_size') or 0:,} bytes)")
     add("go.mod", story.get("go_mod_h1"))
+    add("scrubbed", words.at(story["scrubbed_at"]) if story.get("scrubbed_at") else "")
+    for damage in story["damages"]:
+        add("damaged", _damage(damage))
     return known
+
+
+def _damage(damage: dict[str, Any]) -> str:
+    """Return the story of one damage in a line."""
+    says = f"{damage['suffix']} {damage['kind']}, found {words.at(damage['found_at'])}"
+    if damage["evidence"]:
+        says += f", kept as {damage['evidence']}"
+    if damage["healed_at"]:
+        return f"{says}; healed {words.at(damage['healed_at'])}: {damage['healed_from']}"
+    return f"{says}; WITHHELD" + (f", not healed: {damage['says']}" if damage["says"] else "")
 
 
 def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequence[str] = ()) -> Stories:
@@ -122,7 +137,7 @@ def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequen
     with Catalog.ready(settings) as catalog:
         for mv in versions:
             if row := catalog.state_of(mv):
-                told.versions.append(_story(row, catalog.evidence_of(mv)))
+                told.versions.append(_story(row, catalog.evidence_of(mv)) | _audited(catalog, row))
             else:
                 told.unknown.append(str(mv))
         unpublished = words.unpublished(catalog) if paths else []
@@ -136,6 +151,18 @@ def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequen
             else:
                 told.unknown.append(path)
     return told
+
+
+def _audited(catalog: Catalog, row: VersionRow) -> dict[str, Any]:
+    """Return what audits know of a version: its damages, and when its part of the store was last read to the end."""
+    if row.state is not State.PUBLISHED:
+        return {"scrubbed_at": None, "damages": []}
+    scrubbed = catalog.last_scrubbed().get(part_of(row.mv.path))
+    if scrubbed and row.published_at and scrubbed < row.published_at:
+        scrubbed = None
+    names = ("suffix", "kind", "found_at", "evidence", "says", "healed_at", "healed_from")
+    damages = [{name: getattr(each, name) for name in names} for each in catalog.damages_of(row.mv)]
+    return {"scrubbed_at": scrubbed, "damages": damages}
 
 
 def _member(row: VersionRow) -> dict[str, Any]:
