@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -33,6 +34,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3},
 }
 """Parameters as a person might enter them, for the commands that are made of them."""
+
+ASK_UPSTREAM = {"discover", "fetch", "validate", "smoke"}
+"""Verbs that ask an upstream, its checksum database or an index; only the source `requests` does not."""
+STAY_INSIDE = {"plan", "publish"}
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +164,18 @@ def test_real_parser_takes_every_command(dag: DAG, capsys: pytest.CaptureFixture
             build_parser().parse_args(line)
         except SystemExit:
             pytest.fail(f"gopherwood {' '.join(line)}: {capsys.readouterr().err}")
+
+
+def test_tasks_that_ask_an_upstream_may_leave_the_cluster(dag: DAG) -> None:
+    """The tasks' chart lets out tasks whose commands ask an upstream, and keeps publishing in."""
+    values = yaml.safe_load((airflow_alone.ROOT / "tasks/chart/values.yaml").read_text())
+    for task in (task for task in dag.tasks if not isinstance(task, EmptyOperator)):
+        line = next(mapped_commands(task)) if isinstance(task, MappedOperator) else field(task, "arguments")
+        may_leave = task.task_id in values["networkPolicy"]["outside"]
+        if line[0] in STAY_INSIDE or "requests" in line:
+            assert not may_leave, line
+        elif line[0] in ASK_UPSTREAM:
+            assert may_leave, line
 
 
 def test_modules_that_a_person_enters_cannot_be_flags_or_files(bag: DagBag) -> None:

@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -40,9 +41,10 @@ def find_binaries() -> Path:
 
 
 class Server:
-    """A running server; `url()` names a fresh database in it."""
+    """A running server; `url()` names a fresh database in it. With a `port` it listens on loopback too."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
         self.folder = Path(tempfile.mkdtemp(prefix="gw-pg-", dir="/tmp"))  # a socket's path must be short
         self.user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if os.geteuid() == 0 else {}
         if self.user:
@@ -85,7 +87,8 @@ class Server:
         init = [binaries / "initdb", "-D", data, "-U", "test", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"]
         subprocess.run(init, check=True, capture_output=True, cwd="/", **self.user)
         options = {
-            "listen_addresses": "",
+            "listen_addresses": "127.0.0.1" if self.port else "",
+            "port": self.port or 5432,
             "unix_socket_directories": self.folder,
             "fsync": "off",
             "max_connections": 60,
@@ -99,7 +102,7 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                psycopg.connect(host=str(self.folder), user="test", dbname="postgres").close()
+                psycopg.connect(**self._address).close()
             except psycopg.OperationalError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((self.folder / "log").read_text()) from None
@@ -108,11 +111,15 @@ class Server:
                 return process
 
     def _create(self, name: str, pattern: str) -> None:
-        with psycopg.connect(host=str(self.folder), user="test", dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(**self._address, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{pattern}"')
 
     def _url(self, name: str) -> str:
-        return f"postgresql://test@/{name}?host={self.folder}"
+        return f"postgresql://test@/{name}?host={self.folder}&port={self.port or 5432}"
+
+    @property
+    def _address(self) -> dict[str, Any]:
+        return {"host": str(self.folder), "port": self.port or 5432, "user": "test", "dbname": "postgres"}
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gopherwood_images import lock, oci, sbom
+from gopherwood_images import lock, oci, release, sbom
 from gopherwood_images.recipes import LIBRARIES, RECIPES, ROOT, USER, Recipe
 
 by_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
@@ -121,3 +121,13 @@ def test_archive_names_the_image_by_tag_and_by_digest(base: Path, tmp_path: Path
     assert [each["digest"] for each in index["manifests"]] == [digest, digest]
     names = [each["annotations"]["io.containerd.image.name"] for each in index["manifests"]]
     assert names == ["localhost/x:1", f"localhost/x@{digest}"]
+
+
+def test_lock_pins_digests_and_the_charts_they_go_with() -> None:
+    """Where others build on it, a lock has digests and a commit; on a machine of one's own, tags."""
+    images = {"tasks": {"repository": "localhost/gopherwood-tasks", "tag": "1", "digest": "sha256:" + "0" * 64}}
+    pinned, by_tag = release.lock(images, by_tag=False), release.lock(images, by_tag=True)
+    assert pinned["images"] == images
+    assert set(pinned["release"]["charts"]) == {"serving", "tasks"}
+    assert re.match("[0-9a-f]{40}", pinned["release"]["commit"])
+    assert (by_tag["images"]["tasks"]["digest"], by_tag["release"]["commit"]) == ("", "")
