@@ -50,7 +50,7 @@ class App:
         self.catalog = catalog
         self.goproxy = GoProxy(objects, catalog)
         self.ledger = LedgerAnswers(catalog)
-        self.sumdb = SumDBMirror(objects, catalog, self.ledger, settings.sumdb)
+        self.sumdb = SumDBMirror(objects, catalog, self.ledger)
         self.published = Published(catalog)
         self.memory = Memory(settings.serving_memory)
         self.misses = Misses()

@@ -1,9 +1,9 @@
 """A checksum database, answered from storage: what validation verified and mirrored, with the upstream unplugged.
 
-`supported` says 200 while there is a signed tree head; from then on `go` asks us alone, also about modules that it got
-from the next proxy of its list. So what we do not mirror is redirected to the database itself: whoever builds from here
-alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold without a record is
-private: it is 404, and its name is not sent anywhere.
+`supported` says 200 while our tiles prove the signed tree head; from then on `go` asks us alone, also about modules
+that it got from the next proxy of its list. So what we do not mirror is redirected to the database itself: whoever
+builds from here alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold without a
+record is private: it is 404, and its name is not sent anywhere.
 
 The ledger is a database like the others, but all of it is here (ledger.py).
 
@@ -11,6 +11,7 @@ A lookup is the mirrored record followed by the newest mirrored head; a partial 
 from the full one. Authority: the proxied checksum database in `go help goproxy`, x/mod/sumdb/server.go.
 """
 
+import logging
 import re
 
 from gopherwood import module
@@ -18,26 +19,39 @@ from gopherwood.catalog import Catalog
 from gopherwood.errors import ContentError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
-from gopherwood.store import MARK, key, lookup_key, tile_key
-from gopherwood_serving.answers import BINARY, FOREVER, MISSING, PLAIN, SHORT, Answer, found, impossible, missing, text
+from gopherwood.store import MARK, key, lookup_key
+from gopherwood_serving.answers import (
+    BINARY,
+    FOREVER,
+    MISSING,
+    PLAIN,
+    SHORT,
+    UNCACHED,
+    Answer,
+    found,
+    impossible,
+    missing,
+    text,
+)
 from gopherwood_serving.ledger import LedgerAnswers
+from gopherwood_serving.tiles import edge_problem, read_tile
+
+log = logging.getLogger("gopherwood.serving")
 
 HEAD_SECONDS = 5.0
 """How long a worker repeats a tree head before it looks for a newer one."""
-HASH_BYTES = 32
 _NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*?"
 _ASKED = re.compile(rf"({_NAME})/(supported|latest|lookup/.+|tile/.+)", re.ASCII)
-_TILE = re.compile(r"tile/8/(data|[0-9]{1,2})/(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+TILE = re.compile(r"tile/8/(?:data|[0-9]{1,2})/(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?", re.ASCII)
 
 
 class SumDBMirror:
-    """Answers below /sumdb/. `setting` is GOSUMDB as configured: it may give a database's URL. Methods block."""
+    """Answers below /sumdb/, for each database of which validation mirrored anything. Methods block."""
 
-    def __init__(self, objects: Objects, catalog: Catalog, ledger: LedgerAnswers, setting: str = "") -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, ledger: LedgerAnswers) -> None:
         self.objects = objects
         self.catalog = catalog
         self.ledger = ledger
-        self.setting = setting.split()
 
     def answer(self, rest: str) -> Answer:
         """Answer `<name>/supported`, `/latest`, `/lookup/<module>@<version>` or `/tile/...`; raises StorageError."""
@@ -50,13 +64,20 @@ class SumDBMirror:
         head = self.catalog.tree_head(name)
         if head is None:
             return missing(f"{name} is not mirrored here: ask it directly")
-        if what in ("supported", "latest"):
-            body = head if what == "latest" else b""
-            return found(body, PLAIN, SHORT, module=f"sumdb/{name}", seconds=HEAD_SECONDS)
+        if what == "latest":  # made anew each time: of two workers none may say less than the other has said
+            return found(head, PLAIN, UNCACHED, keep=False)
+        if what == "supported":
+            return self._supported(name, head)
         if what.startswith("lookup/"):
             return self._lookup(name, head, what)
-        tile = _TILE.fullmatch(what)
-        return impossible("no tile has such a path") if tile is None else self._tile(name, what, *tile.groups())
+        return self._tile(name, what) if TILE.fullmatch(what) else impossible("no tile has such a path")
+
+    def _supported(self, name: str, head: bytes) -> Answer:
+        """Say 200 while our tiles prove the head: that is what each client begins with."""
+        if problem := edge_problem(self.objects, name, head):
+            log.error("sumdb/%s is not supported: %s", name, problem)
+            return missing(f"the mirror of {name} is not whole: {problem}\nAsk it directly.")
+        return found(b"", PLAIN, SHORT, module=f"sumdb/{name}", seconds=HEAD_SECONDS)
 
     def _lookup(self, name: str, head: bytes, what: str) -> Answer:
         escaped_path, _, escaped_version = what.removeprefix("lookup/").rpartition("@")
@@ -73,24 +94,13 @@ class SumDBMirror:
         # The record never changes, the head does: any head that covers the record is right, so an older one is too.
         return found(record + head, PLAIN, SHORT, module=f"sumdb/{name}", seconds=HEAD_SECONDS)
 
-    def _tile(self, name: str, what: str, level: str, width: str | None) -> Answer:
+    def _tile(self, name: str, what: str) -> Answer:
         try:
-            return found(self.objects.read(tile_key(name, what)), BINARY, FOREVER)
+            return found(read_tile(self.objects, name, what), BINARY, FOREVER)
         except MissingError:
-            pass
-        size = int(width or 0) * HASH_BYTES
-        if size and level != "data":
-            try:
-                full = self.objects.read(tile_key(name, what.rpartition(".p/")[0]))
-            except MissingError:
-                full = b""
-            if len(full) > size:
-                return found(full[:size], BINARY, FOREVER)
-        return self._elsewhere(name, what)
+            return self._elsewhere(name, what)
 
     def _elsewhere(self, name: str, what: str) -> Answer:
-        """Redirect to the database: where the setting has it, else where it answered us, else its name, as Go does."""
+        """Redirect to the database: to where it answered validation, else by its name, as Go does."""
         url = self.catalog.sumdb_source(name) or f"https://{name}"
-        if len(self.setting) == 2 and self.setting[0].partition("+")[0] == name:
-            url = self.setting[1].rstrip("/")
         return text(302, f"not mirrored here; it is at {url}/{what}", MISSING, ("location", f"{url}/{what}"))

@@ -38,7 +38,12 @@ class Settings:
     direct_timeout: float = _setting(600.0, "seconds that fetching one version from version control may take")
     direct_bytes: int = _setting(2 << 30, "bytes that fetching one version from version control may need on disk")
     direct_vcs: str = _setting("*:git", "which version control may be run, in the form of GOVCS")
-    sumdb: str = _setting("", "GOSUMDB to verify against, in Go's form, or off; default: the user's Go configuration")
+    sumdb: str = _setting(
+        "", "GOSUMDB to verify against, several by commas, or off; default: the user's Go configuration"
+    )
+    nosumdb: str = _setting(
+        "", "GONOSUMDB, patterns of modules that are not looked up; default: the user's Go configuration"
+    )
     index: str = _setting("", "base URL of a module index (its feed is at <base>/index); default: none")
     import_keys: str = _setting("", "verifier keys of whom bundles are imported from, or files that hold one, in a row")
     concurrency: int = _setting(16, "downloads at once in one fetch command")

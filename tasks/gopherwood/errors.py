@@ -112,6 +112,8 @@ class ProofError(IntegrityError):
     """A signature or a proof of a transparency log does not hold."""
 
     reason = "bad-proof"
+    kept: str = ""
+    """The key of the store under which what shows it lies, where it was kept (sumdb/evidence.py)."""
 
 
 class BundleError(IntegrityError):

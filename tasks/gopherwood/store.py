@@ -48,6 +48,11 @@ def checkpoint_key(name: str) -> str:
     return f"ledger/{name}/checkpoint"
 
 
+def misbehaviour_key(db: str, digest: str) -> str:
+    """Return the key of what shows that checksum database `db` misbehaved; `digest` is that of its bytes, in hex."""
+    return f"sumdb/{db}/misbehaviour/{digest}"
+
+
 def open_store(settings: Settings) -> Objects:
     """Open the store that the settings name."""
     return open_objects(settings.store_url, settings=settings)

@@ -247,3 +247,13 @@ def read(terminal: int, till: bytes = b"\0") -> bytes:
     except OSError:  # how a terminal ends
         pass
     return shown
+
+
+def test_a_database_that_lies_is_named_in_the_result(start: Start, log: fake.SumDBLog) -> None:
+    """A head with a bad signature: exit code 3; the result names the version and says why, though it stays staged."""
+    log.spoil("lookup/", fake.bad_signature)
+    result = ended(start(LAST))
+    assert (result["exit_code"], result["published"], result["left"]) == (3, 0, 1)
+    (row,) = result["refused"]  # type: ignore[misc]
+    assert (row["module"], row["state"], row["reason"]) == (str(LAST), "staged", "bad-proof")
+    assert "invalid signature" in row["detail"]

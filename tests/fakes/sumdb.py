@@ -44,6 +44,8 @@ class SumDBLog:
         self._ids: dict[ModuleVersion, int] = {}
         self._stored: list[bytes] = []
         self._head: tuple[int, bytes] = (-1, b"")
+        self.answers: dict[ModuleVersion, str] = {}
+        """Records to append in place of the usual ones."""
         self.spoiled: dict[str, Callable[[bytes], bytes | None]] = {}
         """What to make of the answer at a path (`lookup/...`, `tile/...`, `latest`) or below it; None is a 404."""
 
@@ -65,7 +67,7 @@ class SumDBLog:
                 if (found := self._find(mv)) is None:
                     return None
                 text = f"{mv.path} {mv.version} {found[0]}\n{mv.path} {mv.version}/go.mod {found[1]}\n"
-                self._ids[mv] = self._append(text.encode())
+                self._ids[mv] = self._append(self.answers.get(mv, text).encode())
             return self._ids[mv]
 
     def grow(self, count: int) -> None:

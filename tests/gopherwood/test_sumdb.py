@@ -13,9 +13,11 @@ from gopherwood import dirhash, module, store, tlog, toolchain
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, NotFoundError, ProofError, UpstreamError
+from gopherwood.http import Client
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, open_objects
-from gopherwood.sumdb import Record, SumDB, parse_gosumdb
+from gopherwood.sumdb import Databases, Record, SumDB, parse_databases, parse_gosumdb
+from gopherwood.upstream import Upstream
 
 
 def mvs(count, start=0):
@@ -99,12 +101,71 @@ def test_unknown_version_is_not_found_and_others_are_answered(database, log):
     assert isinstance(got[known], Record)
 
 
-def test_private_modules_are_never_asked_about(log, fetch, catalog, objects, asked):
-    """A path that GONOSUMDB matches does not leave this machine."""
-    database = SumDB(parse_gosumdb(log.vkey), fetch, catalog, objects, skip="example.com/*")
-    with pytest.raises(NotFoundError, match="GONOSUMDB"):
-        database.lookup(mvs(1)[0])
-    assert asked == []
+def test_record_without_a_zip_hash_vouches_for_no_zip(log, database):
+    """A record that holds the go.mod's hash only is a true one, and not enough: not found, and no attack."""
+    (mv,) = mvs(1)
+    log.answers[mv] = f"{mv.path} {mv.version}/go.mod {hashes(mv)[1]}\n"
+    with pytest.raises(NotFoundError, match="no h1 hash of the zip"):
+        database.lookup(mv)
+
+
+def test_hashes_of_another_kind_are_not_taken_for_h1(log, database):
+    """A line with h2 before the one with h1 does not hide it."""
+    (mv,) = mvs(1)
+    zip_h1, mod_h1 = hashes(mv)
+    log.answers[mv] = (
+        f"{mv.path} {mv.version} h2:x\n{mv.path} {mv.version} {zip_h1}\n{mv.path} {mv.version}/go.mod {mod_h1}\n"
+    )
+    assert database.lookup(mv).h1 == zip_h1
+
+
+# --- several databases
+
+
+@pytest.fixture
+def other():
+    return SumDBLog(hashes, name="sum.corp.example")
+
+
+@pytest.fixture
+def several(log, other, catalog, objects):
+    """Give databases as a setting names them; both are asked through one upstream."""
+    with GoProxy() as proxy, Client(Settings()) as client:
+        for each in (log, other):
+            proxy.mount(f"sumdb/{each.name}", each.answer)
+
+        def open_(sumdb, nosumdb="none.example"):
+            settings = Settings(sumdb=sumdb, nosumdb=nosumdb, upstream=f"{proxy.url},off")
+            return Databases.open(settings, Upstream.from_settings(settings, client), catalog, objects)
+
+        yield open_
+
+
+def test_first_database_that_covers_a_module_speaks_of_it(several, log, other, catalog, objects):
+    """Each version is looked up in one database, verified with its key, and mirrored under its name."""
+    databases = several(f"{other.vkey} for=corp.example for=*.corp.example/x,{log.vkey}")
+    wanted = [ModuleVersion(path, "v1.0.0") for path in ("corp.example/a", "git.corp.example/x/y", "example.com/Mod0")]
+    assert all(isinstance(got, Record) for got in databases.lookup_many(wanted).values())
+    assert (len(other.records), len(log.records)) == (2, 301)
+    assert tlog.parse_tree(catalog.tree_head(other.name)).n == 2
+    assert objects.size(store.lookup_key(other.name, wanted[1]))
+    assert objects.size(store.lookup_key(log.name, wanted[2]))
+    assert catalog.sumdb_source(other.name).endswith(f"/sumdb/{other.name}")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("corp.example/a", ""),
+        ("corp.example/secret", "GONOSUMDB or GOPHERWOOD_PRIVATE names it"),
+        ("example.com/m", "no checksum database covers it"),
+    ],
+)
+def test_module_that_no_database_speaks_of_is_asked_about_nowhere(several, other, path, why):
+    """Patterns of GONOSUMDB win; what no pattern covers has none; in both cases the name stays here."""
+    databases = several(f"{other.vkey} for=corp.example", nosumdb="corp.example/secret,*.private.example")
+    got = databases.lookup_many([ModuleVersion(path, "v1.0.0")])[ModuleVersion(path, "v1.0.0")]
+    assert (databases.why_not(path), isinstance(got, Record), len(other.records)) == (why, not why, int(not why))
 
 
 # --- a database that lies
@@ -381,7 +442,8 @@ def test_go_verifies_from_the_mirror_with_the_database_gone(tmp_path, catalog, o
         log = SumDBLog(known)
         log.grow(700)
         with Server(log=log) as server:
-            database = SumDB.open(f"{log.vkey} {server.url}", lambda name, subpath: b"", catalog, objects)
+            settings = Settings(sumdb=f"{log.vkey} {server.url}", upstream=proxy.url)
+            database = Databases.open(settings, Upstream.from_settings(settings), catalog, objects)
             database.lookup_many(mvs(3))
             proxy.mount(f"sumdb/{log.name}", Mirror(log.name, catalog, objects).get)
             assert "Error" not in go_download(tmp_path / "one", proxy.url, log.vkey, mvs(3))
@@ -433,3 +495,25 @@ def test_bad_gosumdb_is_a_configuration_error(text):
     """An unknown name, too many fields, another scheme and a name that is no host are refused."""
     with pytest.raises(ConfigError, match="GOSUMDB"):
         parse_gosumdb(text)
+
+
+def test_several_databases():
+    """A list by commas, each with what it covers; `off` alone names none."""
+    one, two = SumDBLog({}, name="a.example").vkey, SumDBLog({}, name="b.example").vkey
+    first, second = parse_databases(f"{one} https://x.example for=a.example/* for=b.example, {two}")
+    assert (first.name, first.url, first.patterns) == ("a.example", "https://x.example", "a.example/*,b.example")
+    assert (second.name, second.url, second.covers("any.example")) == ("b.example", "", True)
+    assert [first.covers(path) for path in ("a.example", "a.example/x/y", "b.example/z", "c.example")] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert parse_databases(" off ") == ()
+
+
+A, B = (SumDBLog({}, name=f"{letter}.example").vkey for letter in "ab")
+
+
+@pytest.mark.parametrize("text", ["", f"{A},", f"{A},off", f"{A},{B}", f"{A} for=x,{A}", f"{A} for=,{B}", "for=x"])
+def test_list_with_a_database_that_is_never_asked_is_a_configuration_error(text):
+    """Two for all modules, one named twice, off in a list, an empty place or pattern."""
+    with pytest.raises(ConfigError, match="GOSUMDB"):
+        parse_databases(text)

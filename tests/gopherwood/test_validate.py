@@ -18,6 +18,7 @@ from gopherwood.module import ModuleVersion
 from gopherwood.objects import open_objects
 from gopherwood.staging import Staging
 from gopherwood.states import State
+from gopherwood.store import open_store
 from gopherwood.validate.checksums import RULE as CHECKSUMS
 from gopherwood.validate.rules import RULES
 
@@ -246,7 +247,7 @@ def test_hashes_are_compared_with_the_checksum_database(checked: Settings, proxy
     proxy.add(MV.path, MV.version)
     stage(checked)
     assert validate.run(checked).valid == 1
-    assert evidence(checked)[CHECKSUMS] == (True, "record 0")
+    assert evidence(checked)[CHECKSUMS] == (True, f"record 0 of {fake.NAME}")
 
 
 def test_a_mismatch_is_an_integrity_failure(checked: Settings, proxy: GoProxy, log: fake.SumDBLog) -> None:
@@ -310,3 +311,9 @@ def test_a_database_that_contradicts_itself_stops_everything(
     result = validate.run(checked)
     assert (result.proofs, result.exit_code) == (1, EXIT_INTEGRITY)
     assert row(checked).state is State.STAGED
+    with Catalog.open(checked) as catalog:
+        (told,) = catalog.events(kind="integrity")
+    kept = open_store(checked).read(str(told.event.payload["kept"])).decode()
+    assert str(told.event.payload["shown"]) in kept
+    assert "go.sum database tree" in kept
+    assert str(told.event.payload["kept"]) in evidence(checked)[CHECKSUMS][1]

@@ -13,6 +13,7 @@ from fakes.goproxy import GoProxy
 from fakes.site import Site
 from gopherwood import ingest, store, tlog, toolchain
 from gopherwood.module import ModuleVersion
+from gopherwood_serving.tiles import edge_problem
 
 HELD = [ModuleVersion(f"example.com/M{number}", "v1.0.0") for number in range(6)]
 pytestmark = pytest.mark.xdist_group("sumdb-mirror")
@@ -54,6 +55,49 @@ def test_supported_is_said_of_what_is_mirrored(mirror: Mirror) -> None:
     """200 for the database whose heads we hold; 404 for any other, so that `go` asks that one directly."""
     site, log = mirror
     assert [site.get(f"/sumdb/{name}/supported").status for name in (log.name, "sum.golang.org")] == [200, 404]
+
+
+def test_supported_is_not_said_while_a_tile_of_the_head_is_missing_or_damaged(mirror: Mirror) -> None:
+    """`go` would fail through us, so it is told to ask the database itself, till the tile is back."""
+    site, log = mirror
+    tree = tlog.parse_tree(site.get(f"/sumdb/{log.name}/latest").body)
+    path = tlog.tile_for_index(8, tlog.stored_hash_index(0, tree.n - 1))._replace(w=tree.n % 256).path()
+    file = site.objects.local_path(store.tile_key(log.name, path))
+    assert file is not None
+    good, head = file.read_bytes(), site.catalog.tree_head(log.name)
+    assert head is not None
+    for broken in (None, fake.flip(good)):
+        file.unlink()
+        if broken is not None:
+            file.write_bytes(broken)
+        assert edge_problem(site.objects, log.name, head)
+        site.wait(lambda: site.get(f"/sumdb/{log.name}/supported").status == 404)
+    file.write_bytes(good)
+    site.wait(lambda: site.get(f"/sumdb/{log.name}/supported").status == 200)
+
+
+def test_latest_never_moves_back(make_site: Callable[..., Site]) -> None:
+    """While heads advance, two workers and a restart say no less than was said before."""
+    site, log = make_site("--workers", "2"), fake.SumDBLog({})
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(tlog.parse_tree(site.get(f"/sumdb/{log.name}/latest").body).n)
+
+    for start in range(2):
+        for _ in range(10):
+            log.grow(3)
+            site.catalog.set_tree_head(log.name, log.tree.n, log.latest())
+            if site.process is None:
+                site.start()
+            look()
+            look()
+        assert not site.catalog.set_tree_head(log.name, 1, log.latest())
+        if start == 0:
+            assert site.stop() == 0
+            site.process = None
+    assert seen == sorted(seen)
+    assert seen[-1] == log.tree.n
 
 
 def test_a_lookup_is_the_record_and_the_newest_head(mirror: Mirror) -> None:

@@ -130,9 +130,14 @@ class _Run:
         self.exit_code = errors.EXIT_DONE
 
     def refused(self) -> list[dict[str, str]]:
-        """Return what was refused in the end, each version once: a failure that was made good is none."""
+        """Return what was refused in the end, each version once: a failure that was made good is none.
+
+        What waits for a person, because a checksum database contradicts itself, is refused too, though it stays staged.
+        """
         rows = (self._catalog.state_of(mv) for mv in sorted(self._refused))
-        return [_line(row) for row in rows if row and row.state in progress.REFUSED]
+        lines = [_line(row) for row in rows if row and row.state in progress.REFUSED]
+        staged = self._catalog.recent([State.STAGED], limit=progress.LOOK_BACK)
+        return lines + [_line(row) for row in staged if row.reason == errors.ProofError.reason]
 
     def drain(self, workers: int | None) -> None:
         """Set workers to the queue till nothing is left that is worth waiting for."""

@@ -15,6 +15,7 @@ What was verified is mirrored, so that serving answers `/sumdb/<name>/...` with 
   tile that is absent is the front part of the full one.
 - `sumdb/<name>/after/<n>` in the store: the signed head that was trusted after the one of size n. The heads so form one
   chain, which nobody can fork, whatever number of workers run: this key is created only once.
+- `sumdb/<name>/misbehaviour/<sha256>` in the store: what shows that it lied, for people to see (evidence.py).
 
 The promise to a client: every mirrored record can be proved in the newest head, and that head can be proved to follow
 each head that was served before. It holds because (1) tiles are durable before the head that needs them is trusted,
@@ -27,7 +28,9 @@ head that we never had may ask for tiles that were never needed here, and gets 4
 Authority: golang.org/x/mod/sumdb, client.go; cmd/go/internal/modfetch, sumdb.go; https://go.dev/ref/mod#checksum-database.
 """
 
+from gopherwood.sumdb.choice import Databases
 from gopherwood.sumdb.client import Record, SumDB
-from gopherwood.sumdb.setting import Database, parse_gosumdb
+from gopherwood.sumdb.evidence import integrity_event
+from gopherwood.sumdb.setting import Database, parse_databases, parse_gosumdb
 
-__all__ = ["Database", "Record", "SumDB", "parse_gosumdb"]
+__all__ = ["Database", "Databases", "Record", "SumDB", "integrity_event", "parse_databases", "parse_gosumdb"]

@@ -5,25 +5,22 @@ proved in it with one reading of tiles, then tiles and records are made durable.
 checked and what is kept.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 from gopherwood import module, store, tlog
-from gopherwood.config import Settings
-from gopherwood.errors import ConfigError, ContentError, GopherwoodError, NotFoundError, ProofError, UpstreamError
-from gopherwood.http import Client
+from gopherwood.errors import ContentError, GopherwoodError, NotFoundError, ProofError, UpstreamError
 from gopherwood.module import ModuleVersion
 from gopherwood.note import MalformedNoteError
 from gopherwood.objects import MissingError, Objects
+from gopherwood.sumdb import evidence
 from gopherwood.sumdb.heads import Head, Heads, HeadStore, open_head
-from gopherwood.sumdb.setting import Database, parse_gosumdb
+from gopherwood.sumdb.setting import Database
 from gopherwood.sumdb.tiles import Fetch, Tiles
-from gopherwood.tlog import HEIGHT, HashReader, Tile, Tree
+from gopherwood.tlog import HEIGHT, Tree
 
-MAX_REPLY: Final = 4 << 20
-"""Bytes of one reply that are read; a tile has 8 KiB, a lookup less than 1."""
 BATCH: Final = 256
 """Lookups of one pass."""
 WORKERS: Final = 16
@@ -48,6 +45,8 @@ class _Answer:
     number: int
     text: bytes
     head: Head
+    data: bytes
+    """All of it, as it came: evidence, when it turns out to be false."""
 
 
 Result: TypeAlias = Record | GopherwoodError
@@ -63,50 +62,18 @@ class SumDB:
         kept: HeadStore,
         objects: Objects,
         *,
-        skip: str = "",
         workers: int = WORKERS,
     ) -> None:
         self.database = database
         self._fetch = fetch
         self._objects = objects
         self._heads = Heads(database, kept, objects)
-        self._skip = skip
         self._workers = workers
-
-    @classmethod
-    def open(
-        cls,
-        gosumdb: str,
-        proxied: Callable[[str, str], bytes],
-        kept: HeadStore,
-        objects: Objects,
-        *,
-        client: Client | None = None,
-        skip: str = "",
-    ) -> Self:
-        """Open the database that a GOSUMDB setting names, asked through `proxied(name, subpath)` unless it has a URL.
-
-        `skip` holds the patterns of GONOSUMDB. Raises ConfigError for a malformed setting, and for `off`.
-        """
-        database = parse_gosumdb(gosumdb)
-        if database is None:
-            raise ConfigError("there is no checksum database to open: GOSUMDB=off")
-        name, url = database.name, database.url
-        if not url:
-            return cls(database, lambda subpath: proxied(name, subpath), kept, objects, skip=skip)
-        asking = client or Client(Settings())
-        return cls(
-            database, lambda subpath: asking.get(f"{url}/{subpath}", limit=MAX_REPLY).body, kept, objects, skip=skip
-        )
 
     @property
     def name(self) -> str:
         """The database's name."""
         return self.database.name
-
-    def covers(self, mv: ModuleVersion) -> bool:
-        """Report whether the database may be asked about this module: GONOSUMDB does not name it."""
-        return not module.match_prefix_patterns(self._skip, mv.path)
 
     def lookup(self, mv: ModuleVersion) -> Record:
         """Return the verified record of one module version; see `lookup_many` for the errors, which are raised here."""
@@ -127,15 +94,19 @@ class SumDB:
         with ThreadPoolExecutor(self._workers, "sumdb") as pool:
             for at in range(0, len(wanted), BATCH):
                 results |= self._pass(wanted[at : at + BATCH], pool)
-        return {mv: results[mv] for mv in wanted}
+        return {mv: self._kept(results[mv]) for mv in wanted}
 
     def refresh(self) -> Tree:
         """Ask for the newest tree head and trust it; return the newest one trusted.
 
         Raises ProofError and UpstreamError.
         """
-        with ThreadPoolExecutor(self._workers, "sumdb") as pool:
-            self._heads.merge(self._open_head(self._fetch("latest")), self._tiles(pool))
+        try:
+            with ThreadPoolExecutor(self._workers, "sumdb") as pool:
+                self._heads.merge(self._open_head(self._fetch("latest")), self._tiles(pool))
+        except ProofError as error:
+            self._kept(error)
+            raise
         return self._heads.newest().tree
 
     def mirror_tiles(self, paths: Iterable[str]) -> dict[str, GopherwoodError]:
@@ -144,17 +115,27 @@ class SumDB:
         For what clients asked of the mirror in vain, having seen other heads elsewhere. Returns what could not be had.
         """
         failed: dict[str, GopherwoodError] = {}
-        tree = self._heads.newest().tree
+        newest = self._heads.newest()
         with ThreadPoolExecutor(self._workers, "sumdb") as pool:
             tiles = self._tiles(pool)
-            reader = tlog.tile_hash_reader(tree, tiles)
+            reader = tlog.tile_hash_reader(newest.tree, tiles)
             for path in dict.fromkeys(paths):
                 try:
-                    reader([_index_in(tlog.parse_tile_path(path), tree)])
-                except (ProofError, UpstreamError) as error:
+                    index = _index_in(path, newest.tree)
+                    reader([index])
+                except ProofError as error:
+                    failed[path] = evidence.bad_tiles(self.name, newest.signed, error, tiles.suspect())
+                    self._kept(failed[path])
+                except UpstreamError as error:
                     failed[path] = error
             tiles.flush()
         return failed
+
+    def _kept(self, result: Result) -> Result:
+        """Make the evidence durable, if a result is a lie, before anybody hears of it."""
+        if isinstance(result, ProofError) and not result.kept:
+            evidence.keep(self._objects, self.name, result)
+        return result
 
     def _tiles(self, pool: Executor) -> Tiles:
         return Tiles(self.name, self._fetch, self._objects, pool)
@@ -180,8 +161,6 @@ class SumDB:
 
     def _find(self, mv: ModuleVersion) -> Result | _Answer:
         """Return what is mirrored, which was verified when it was stored; else ask."""
-        if not self.covers(mv):
-            return NotFoundError(f"{mv.path} is not to be looked up in {self.name} (GONOSUMDB)")
         try:
             number, text, _ = tlog.parse_record(self._objects.read(store.lookup_key(self.name, mv)))
             return self._record(mv, number, text)
@@ -203,7 +182,7 @@ class SumDB:
         head = self._open_head(signed)
         if not 0 <= number < head.tree.n:
             raise UpstreamError(f"{self.name}: {mv}: record {number} is not covered by its tree of {head.tree.n}")
-        return _Answer(mv, number, text, head)
+        return _Answer(mv, number, text, head, data)
 
     def _open_head(self, signed: bytes) -> Head:
         try:
@@ -213,38 +192,47 @@ class SumDB:
 
     def _prove(self, answers: Sequence[_Answer], tiles: Tiles) -> dict[ModuleVersion, Result]:
         """Check that each record is in the newest trusted tree, under the number that it came with."""
-        reader = tlog.tile_hash_reader(self._heads.newest().tree, tiles)
+        newest = self._heads.newest()
+        reader = tlog.tile_hash_reader(newest.tree, tiles)
         try:
             hashes = reader([tlog.stored_hash_index(0, answer.number) for answer in answers])
         except (ProofError, UpstreamError):  # one bad tile must not be held against all
-            return {answer.mv: self._prove_one(answer, reader) for answer in answers}
-        return {answer.mv: self._compare(answer, value) for answer, value in zip(answers, hashes, strict=True)}
+            return {answer.mv: self._prove_one(answer, newest, tiles) for answer in answers}
+        return {answer.mv: self._compare(answer, it, newest, tiles) for answer, it in zip(answers, hashes, strict=True)}
 
-    def _prove_one(self, answer: _Answer, reader: HashReader) -> Result:
+    def _prove_one(self, answer: _Answer, newest: Head, tiles: Tiles) -> Result:
         try:
-            return self._compare(answer, reader([tlog.stored_hash_index(0, answer.number)])[0])
-        except (ProofError, UpstreamError) as error:
+            value = tlog.tile_hash_reader(newest.tree, tiles)([tlog.stored_hash_index(0, answer.number)])[0]
+        except ProofError as error:
+            return evidence.bad_tiles(self.name, newest.signed, error, tiles.suspect())
+        except UpstreamError as error:
             return error
+        return self._compare(answer, value, newest, tiles)
 
-    def _compare(self, answer: _Answer, value: tlog.Hash) -> Result:
+    def _compare(self, answer: _Answer, value: tlog.Hash, newest: Head, tiles: Tiles) -> Result:
         if tlog.record_hash(answer.text) != value:
-            return ProofError(
-                f"{self.name}: {answer.mv}: the record shown is not the one its log holds as number {answer.number}",
-                hint=f"it showed:\n{answer.text.decode()}",
+            about = f"{answer.mv}: the record shown is not the one its log holds as number {answer.number}"
+            return evidence.bad_record(
+                self.name, about, answer.data, newest.signed, _proof(answer.number, value, newest.tree, tiles)
             )
-        return self._record(answer.mv, answer.number, answer.text)
+        return self._record(answer.mv, answer.number, answer.text, answer.data)
 
-    def _record(self, mv: ModuleVersion, number: int, text: bytes) -> Result:
-        """Read the two hashes out of a record; a ProofError when it is another module's."""
+    def _record(self, mv: ModuleVersion, number: int, text: bytes, answer: bytes = b"") -> Result:
+        """Read the two hashes out of a record.
+
+        A ProofError when it is another module's; a NotFoundError when it has not both, for then there is nothing to
+        hold a zip against.
+        """
         lines = text.decode().splitlines()
-        found = [
-            [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
-            for prefix in (f"{mv.path} {mv.version} ", f"{mv.path} {mv.version}/go.mod ")
-        ]
+        of_zip, of_mod = f"{mv.path} {mv.version} ", f"{mv.path} {mv.version}/go.mod "
+        if not any(line.startswith((of_zip, of_mod)) for line in lines):
+            about = f"record {number} was given for {mv}, and does not speak of it"
+            return evidence.bad_record(self.name, about, answer or text, self._heads.newest().signed, "")
+        found = [_h1(lines, of_zip), _h1(lines, of_mod)]
         if not all(found):
-            said = f"{self.name}: record {number} was given for {mv}, and does not speak of it"
-            return ProofError(said, hint=text.decode())
-        return Record(number, text.decode(), found[0][0], found[1][0])
+            which = "go.mod" if found[0] else "zip"
+            return NotFoundError(f"{self.name}: record {number} of {mv} has no h1 hash of the {which}")
+        return Record(number, text.decode(), *found)
 
     def _mirror(self, answers: Sequence[_Answer], tiles: Tiles) -> None:
         """Keep what was proved: the tiles first, so that a record that can be read can be proved."""
@@ -257,9 +245,30 @@ class SumDB:
         )
 
 
-def _index_in(tile: Tile, tree: Tree) -> int:
-    """Name a stored hash that lies in a tile as the tree has it; raises NotFoundError if it has none."""
+def _index_in(path: str, tree: Tree) -> int:
+    """Name a stored hash that lies in the tile at a path, as the tree has it; raises NotFoundError if it has none."""
+    try:
+        tile = tlog.parse_tile_path(path)
+    except ProofError as error:
+        raise NotFoundError(str(error)) from None
     first = tile.n << tile.h
     if tile.h != HEIGHT or tile.l < 0 or first >= tree.n >> (tile.h * tile.l):
         raise NotFoundError(f"{tile.path()} is no hash tile of the trusted tree of {tree.n} records")
     return tlog.stored_hash_index(tile.h * tile.l, first)
+
+
+def _h1(lines: Iterable[str], prefix: str) -> str:
+    """Return the first h1 hash of the lines that begin so; other kinds of hashes are for clients to come."""
+    return next((line.removeprefix(prefix) for line in lines if line.startswith(f"{prefix}h1:")), "")
+
+
+def _proof(number: int, value: tlog.Hash, tree: Tree, tiles: Tiles) -> str:
+    """Say what the tree holds under a number, with the proof that it does."""
+    try:
+        proof = tlog.prove_record(tree.n, number, tlog.tile_hash_reader(tree, tiles))
+    except (ProofError, UpstreamError) as error:
+        return f"Its log holds a record of hash {tlog.format_hash(value)} there. It withholds the proof: {error}"
+    shown = [tlog.format_hash(each) for each in (value, *proof)]
+    return "\n".join(
+        [f"The record that its tree of {tree.n} holds as number {number} has this hash, and its proof:", *shown]
+    )

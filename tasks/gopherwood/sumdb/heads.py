@@ -13,6 +13,7 @@ from gopherwood import note, store, tlog
 from gopherwood.errors import GopherwoodError, ImmutabilityError, ProofError, UpstreamError
 from gopherwood.note import MalformedNoteError
 from gopherwood.objects import Objects
+from gopherwood.sumdb import evidence
 from gopherwood.sumdb.setting import Database
 from gopherwood.sumdb.tiles import Tiles
 from gopherwood.tlog import EMPTY_HASH, HashReader, Tree
@@ -125,34 +126,43 @@ class Heads:
             return
         if older.tree.n == newer.tree.n:
             raise self._contradiction(older, newer, "")
-        if older.tree.n == 0:  # the first head ever: check its right edge, and have its tiles
-            reader([tlog.stored_hash_index(0, newer.tree.n - 1)])
-            return
         try:
+            if older.tree.n == 0:  # the first head ever: check its right edge, and have its tiles
+                reader([tlog.stored_hash_index(0, newer.tree.n - 1)])
+                return
             within = tlog.tree_hash(older.tree.n, reader)
         except ProofError as error:
-            raise self._contradiction(older, newer, self._proof(older, newer, tiles)) from error
+            raise self._disproved(older, newer, tiles, error) from error
         if within != older.tree.hash:
-            raise self._contradiction(older, newer, self._proof(older, newer, tiles))
+            raise self._disproved(older, newer, tiles, None)
 
-    def _proof(self, older: Head, newer: Head, tiles: Tiles) -> str:
-        """Ask the database alone, without our own tiles, to show that its newer tree begins otherwise."""
-        reader = tlog.tile_hash_reader(newer.tree, tiles.unmirrored())
+    def _disproved(self, older: Head, newer: Head, tiles: Tiles, error: ProofError | None) -> ProofError:
+        """Make the error for a check that failed: a fork, or tiles that are of no tree that was signed.
+
+        The database alone, without our own tiles, is asked to show that its newer tree begins otherwise. If what it
+        gives is not of the newer tree either, nobody has shown a fork: a proxy on the way can forge tiles.
+        """
+        name, alone = self._database.name, tiles.unmirrored()
+        reader = tlog.tile_hash_reader(newer.tree, alone)
         try:
-            within = tlog.tree_hash(older.tree.n, reader)
-            proof = tlog.prove_tree(newer.tree.n, older.tree.n, reader)
-        except (ProofError, UpstreamError) as error:
-            return f"Its tiles do not support the newer tree either: {error}"
-        shown = [tlog.format_hash(value) for value in (within, *proof)]
-        return "\n".join([f"The first {older.tree.n} records of the newer tree have this hash, and its proof:", *shown])
+            within = tlog.tree_hash(older.tree.n, reader) if older.tree.n else older.tree.hash
+            if within == older.tree.hash and error:
+                return evidence.bad_tiles(name, newer.signed, error, tiles.suspect())
+            shown = [
+                tlog.format_hash(value) for value in (within, *tlog.prove_tree(newer.tree.n, older.tree.n, reader))
+            ]
+        except ProofError as again:
+            return evidence.bad_tiles(name, newer.signed, again, alone.suspect())
+        except UpstreamError as withheld:
+            if error and (suspect := tiles.suspect()):
+                return evidence.bad_tiles(name, newer.signed, error, suspect)
+            return self._contradiction(older, newer, f"It withholds what would show how: {withheld}")
+        first = f"The first {older.tree.n} records of the newer tree have this hash, and its proof:"
+        return self._contradiction(older, newer, "\n".join([first, *shown]))
 
     def _contradiction(self, older: Head, newer: Head, proof: str) -> ProofError:
-        """Make the error, with all that shows the misbehaviour to others."""
-        name = self._database.name
-        return ProofError(
-            f"{name}: its trees of {older.tree.n} and {newer.tree.n} records contradict each other",
-            hint=f"{name} signed\n\n{older.signed.decode()}\nand\n\n{newer.signed.decode()}\n{proof}".rstrip(),
-        )
+        sides = (older.tree.n, older.signed), (newer.tree.n, newer.signed)
+        return evidence.contradiction(self._database.name, *sides, proof)
 
 
 def _read_ahead(newest: Head, older: Iterable[Head], tiles: Tiles) -> HashReader:

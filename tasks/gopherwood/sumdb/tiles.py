@@ -54,6 +54,11 @@ class Tiles:
         self._stored.update(self._checked)
         self._checked.clear()
 
+    def suspect(self) -> dict[Tile, bytes]:
+        """Return what the database gave and nothing has shown to be of its tree: evidence, when something is wrong."""
+        kept = self._stored | self._checked.keys()
+        return {tile: data for tile, data in self._seen.items() if tile not in kept}
+
     def discard(self) -> None:
         """Forget the tiles that were checked since the last `flush`: their tree is not to be trusted."""
         self._checked.clear()

@@ -31,6 +31,7 @@ from gopherwood.objects import MissingError, open_objects
 from gopherwood.staging import Staging
 from gopherwood.states import State
 from gopherwood.store import open_store
+from gopherwood.sumdb import integrity_event
 from gopherwood.upstream import Upstream
 from gopherwood.validate.checksums import Checksums
 from gopherwood.validate.rules import Subject, examine
@@ -169,7 +170,7 @@ class Validator:
         if isinstance(error, IntegrityError):
             # A log that contradicts itself says nothing about this version: it stays staged.
             state = job.state if isinstance(error, ProofError) else State.REJECTED
-            event = Event("integrity", str(job.mv), {"reason": error.reason, "detail": str(error)})
+            event = integrity_event(str(job.mv), error)
             log.error("integrity", extra={"mv": str(job.mv), "reason": error.reason, "detail": str(error)})
             return self._refuse(job, subject, error, state=state, events=(event,), keep_staged=True)
         if error.retry:
