@@ -2,8 +2,8 @@
 
 `supported` says 200 while our tiles prove the signed tree head; from then on `go` asks us alone, also about modules
 that it got from the next proxy of its list. So what we do not mirror is redirected to the database itself: whoever
-builds from here alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold without a
-record is private: it is 404, and its name is not sent anywhere.
+builds from here alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold
+without a record is private: it is 404, and its name is not sent anywhere.
 
 The ledger is a database like the others, but all of it is here (ledger.py).
 

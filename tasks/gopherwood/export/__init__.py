@@ -19,7 +19,7 @@ from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, UsageError
 from gopherwood.export.ledger import own_ledger
-from gopherwood.export.mirror import mirror_of
+from gopherwood.export.mirror import mirrors_of
 from gopherwood.export.passes import Exporter, Scope
 from gopherwood.export.proofs import Proofs
 from gopherwood.export.wanted import wanted
@@ -94,8 +94,8 @@ def run(
             hint = f"{shown}\n`gopherwood ingest` brings them in; --allow-missing exports the rest"
             raise UsageError(f"{len(missing)} versions that are needed are not published here:", hint=hint)
         scope = Scope(after, through, as_of, asked.versions if asked else None)
-        with mirror_of(settings, catalog, objects) as mirror:
-            proofs = [Proofs.begin(log, catalog) for log in (mirror, own_ledger(catalog)) if log]
+        with mirrors_of(settings, catalog, objects) as mirrors:
+            proofs = [Proofs.begin(log, catalog) for log in (*mirrors, own_ledger(catalog)) if log]
             result = _write(Exporter(catalog, objects, proofs, scope, signer, stop), to)
             result.signed_by = f"{signer.name}+{signer.key_hash:08x}" if signer else ""
             for each in proofs if result.exported else ():

@@ -11,7 +11,7 @@ from gopherwood.errors import NotFoundError
 from gopherwood.module import ModuleVersion
 from gopherwood.note import Verifier
 from gopherwood.objects import MissingError, Objects
-from gopherwood.sumdb import parse_gosumdb
+from gopherwood.sumdb import parse_databases
 from gopherwood.sumdb.tiles import Tiles
 from gopherwood.tlog import Tile
 
@@ -40,15 +40,12 @@ class Mirror:
 
 
 @contextmanager
-def mirror_of(settings: Settings, catalog: Catalog, objects: Objects) -> Iterator[Mirror | None]:
-    """Give the mirror of the configured database; None where there is none yet. Raises ConfigError."""
-    database = parse_gosumdb(settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"])
-    head = None if database is None else catalog.tree_head(database.name)
-    if database is None or head is None:
-        yield None
-        return
+def mirrors_of(settings: Settings, catalog: Catalog, objects: Objects) -> Iterator[list[Mirror]]:
+    """Give the mirrors of the configured databases, as far as there are any yet. Raises ConfigError."""
+    configured = parse_databases(settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"])
+    heads = [(database.verifier, catalog.tree_head(database.name)) for database in configured]
     with ThreadPoolExecutor(4, "tiles") as pool:
-        yield Mirror(database.verifier, head, objects, pool)
+        yield [Mirror(verifier, head, objects, pool) for verifier, head in heads if head is not None]
 
 
 def _nobody(subpath: str) -> bytes:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from gopherwood import toolchain
 from gopherwood.bundle import Offer
 from gopherwood.catalog import Catalog, Evidence
 from gopherwood.config import Settings
@@ -27,7 +26,7 @@ from gopherwood.errors import (
     UpstreamError,
 )
 from gopherwood.objects import Objects
-from gopherwood.sumdb import Database, Record, SumDB, parse_gosumdb
+from gopherwood.sumdb import Database, Databases, Record, SumDB
 from gopherwood.upstream import Upstream
 from gopherwood.validate.checksums import RULE, Checksums
 from gopherwood.validate.rules import Subject
@@ -64,8 +63,8 @@ class Trust:
 class ImportChecksums(Checksums):
     """Compares hashes with what a bundle proves, else with what the database says."""
 
-    def __init__(self, database: SumDB | None, ledgers: Sequence[SumDB], offer: Offer, trust: Trust) -> None:
-        super().__init__(database)
+    def __init__(self, databases: Databases, ledgers: Sequence[SumDB], offer: Offer, trust: Trust) -> None:
+        super().__init__(databases)
         self._ledgers = ledgers
         self._offer = offer
         self._trust = trust
@@ -74,7 +73,7 @@ class ImportChecksums(Checksums):
     def begin(
         cls, settings: Settings, upstream: Upstream, catalog: Catalog, store: Objects, offer: Offer, trust: Trust
     ) -> Self:
-        """Open the configured database and the ledgers that came along, and take their tree heads.
+        """Open the configured databases and the ledgers that came along, and take their tree heads.
 
         Raises ProofError when a head contradicts one trusted before, ConfigError for a setting that is none.
         """
@@ -85,20 +84,12 @@ class ImportChecksums(Checksums):
         ledgers = [
             SumDB(Database(key), offline(key.name), catalog, store) for key in offer.known if _has(offer, key.name)
         ]
-        for ledger in ledgers:
-            _take_head(ledger, offer)
-        database = parse_gosumdb(settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"])
-        if database is None:
-            return cls(None, ledgers, offer, trust)
-
-        def online(subpath: str) -> bytes:
-            return upstream.get_sumdb(database.name, subpath)
-
-        asked = SumDB(
-            database, Brought(offer, database.name, online), catalog, store, skip=toolchain.patterns("GONOSUMDB")
+        databases = Databases.open(
+            settings, upstream, catalog, store, over=lambda name, online: Brought(offer, name, online)
         )
-        _take_head(asked, offer)
-        return cls(asked, ledgers, offer, trust)
+        for log in (*ledgers, *databases):
+            _take_head(log, offer)
+        return cls(databases, ledgers, offer, trust)
 
     def check(self, subjects: Sequence[Subject]) -> None:
         """Add what the database and the bundle say to each subject's evidence; see Checksums.check."""
@@ -127,7 +118,7 @@ class ImportChecksums(Checksums):
         """Decide on a version that the database said nothing about."""
         if isinstance(subject.error, ProofError):
             subject.error = BroughtProofError(str(subject.error), hint=subject.error.hint)
-        why = self._why_not(subject)
+        why = self._databases.why_not(subject.mv.path)
         if isinstance(subject.error, UpstreamError):
             why = f"the checksum database was not asked: {subject.error}"
         if not why:

@@ -5,9 +5,9 @@ is asked. `GOPHERWOOD_NOSUMDB` (else GONOSUMDB, which Go fills from GOPRIVATE) a
 that no database is asked about: their names leave this machine for nobody.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from gopherwood import module, toolchain
@@ -23,6 +23,9 @@ from gopherwood.sumdb.tiles import Fetch
 
 MAX_REPLY: Final = 4 << 20
 """Bytes of one reply that are read; a tile has 8 KiB, a lookup less than 1."""
+
+
+Over: TypeAlias = Callable[[str, Fetch], Fetch]
 
 
 class Proxy(Protocol):
@@ -54,12 +57,19 @@ class Databases:
         self._kept: Kept | None = None
 
     @classmethod
-    def open(cls, settings: Settings, proxy: Proxy, kept: Kept, objects: Objects) -> Self:
-        """Open what the settings, else the user's Go configuration, name. Raises ConfigError for what is none."""
+    def open(
+        cls, settings: Settings, proxy: Proxy, kept: Kept, objects: Objects, over: Over = lambda name, fetch: fetch
+    ) -> Self:
+        """Open what the settings, else the user's Go configuration, name; `over` may answer before a database is asked.
+
+        Raises ConfigError for a setting that names none.
+        """
         configured = parse_databases(settings.sumdb or toolchain.go_env("GOSUMDB")["GOSUMDB"])
         of_go = settings.nosumdb or (toolchain.patterns("GONOSUMDB") if configured else "")
         no_sumdb = ",".join(filter(None, (settings.private, of_go)))
-        made = cls([SumDB(each, fetcher(each, proxy), kept, objects) for each in configured], no_sumdb)
+        fetches = [over(each.name, fetcher(each, proxy)) for each in configured]
+        opened = [SumDB(each, fetch, kept, objects) for each, fetch in zip(configured, fetches, strict=True)]
+        made = cls(opened, no_sumdb)
         made._proxy, made._kept = proxy, kept
         return made
 
