@@ -169,6 +169,7 @@ def test_it_says_how_to_go_on(up: Up) -> None:
     assert f"export GOPROXY=http://127.0.0.1:{up.serving_port},off" in text
     assert f"log in as admin / {airflow.password(up.settings)}" in text
     assert "go build" in text
+    assert re.search(r"export GOSUMDB=\S+\+[0-9a-f]{8}\+\S+", text)
     assert up.get("example.com/good/@v/list").split() == ["v1.0.0", "v1.1.0"]
     assert up.api.has_dag("ingest")
 

@@ -86,7 +86,7 @@ def make(settings: Settings, catalog: Catalog, name: str = "") -> tuple[Signer, 
 
     Never overwrites. Raises ConfigError when the ledger has another key, or the configured one another name.
     """
-    signer, made = find_signer(settings) if _is_configured(settings) else None, False
+    signer, made = find_signer(settings) if is_configured(settings) else None, False
     if signer is None:
         _refuse_second(catalog)
         path = settings.ledger_key_path
@@ -99,7 +99,8 @@ def make(settings: Settings, catalog: Catalog, name: str = "") -> tuple[Signer, 
     return signer, made
 
 
-def _is_configured(settings: Settings) -> bool:
+def is_configured(settings: Settings) -> bool:
+    """Say whether a secret key is here, good or bad."""
     return bool(settings.ledger_key) or settings.ledger_key_path.exists()
 
 

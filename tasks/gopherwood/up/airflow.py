@@ -91,6 +91,8 @@ def environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         "LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
     }
     own = {f"GOPHERWOOD_{name.upper()}": str(getattr(settings, name)) for name in settings.__slots__}
+    if settings.ledger_key_file:
+        own["GOPHERWOOD_LEDGER_KEY_FILE"] = str(settings.ledger_key_path.absolute())
     direct = ",".join(filter(None, [environ.get("NO_PROXY", environ.get("no_proxy", "")), HOST, "localhost"]))
     return {
         **environ,

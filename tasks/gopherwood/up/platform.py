@@ -27,6 +27,8 @@ from gopherwood.config import PREFIX, Settings
 from gopherwood.discover import seed as seeds
 from gopherwood.discover.source import Bad, is_exact
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, ConfigError, StorageError
+from gopherwood.ledger import key as ledger_keys
+from gopherwood.ledger import show
 from gopherwood.module import ModuleVersion
 from gopherwood.states import OPEN, State
 from gopherwood.up import airflow
@@ -171,7 +173,8 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     settings, children = platform.settings, platform.children
     with Catalog.open(settings) as catalog:
         catalog.migrate()
-    children.start("serving", [program("gopherwood-serving")], env)
+    ledger_key(settings)
+    children.start("serving", [program("gopherwood-serving")], without_secrets(env))
     began = time.monotonic()
     migrate_airflow(platform, env)
     for name, command in airflow.PARTS.items():
@@ -185,6 +188,21 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     while not (api.healthy() and api.has_dag(INGEST)):
         platform.wait()
     say(f"  Airflow   {airflow.url(settings)}   (ready in {time.monotonic() - began:.0f} s)")
+
+
+def ledger_key(settings: Settings) -> str:
+    """Return the public key of the ledger, which is made at the first start.
+
+    A ledger that was signed elsewhere keeps its key, and grows unsigned here. Raises ConfigError for a malformed key.
+    """
+    with Catalog.open(settings) as catalog:
+        known = catalog.ledger_key()
+    return known if known and not ledger_keys.is_configured(settings) else show.key(settings).key
+
+
+def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a part that only reads: whoever breaks into it finds no key to sign with."""
+    return {name: text for name, text in env.items() if name != f"{PREFIX}LEDGER_KEY"}
 
 
 def migrate_airflow(platform: Platform, env: Mapping[str, str]) -> None:
@@ -286,6 +304,8 @@ def say_how_to_use(settings: Settings) -> None:
   Modules      {serving_url(settings)}
 
 Use it:        export GOPROXY={proxy}
+Checksums:     GOSUMDB may stay as it is. To verify everything published here, private modules too, by its own ledger:
+               export GOSUMDB={ledger_key(settings)}
 For example:   cd {where} && GOPROXY={proxy} {go} build . && ./hello greet Gopher
 """
     )
