@@ -32,6 +32,8 @@ var answers = map[string]func(args []string) []string{
 	"treetext":   parsedTree,
 	"recordtext": parsedRecord,
 	"tilepath":   parsedTile,
+	"lookup":     lookedUp,
+	"proof":      checkedProof,
 	"modulepath": modulePath,
 	"quote":      quoted,
 	"unquote":    unquoted,

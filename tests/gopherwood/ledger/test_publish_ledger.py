@@ -1,6 +1,8 @@
 """Publishing with the ledger: what is published is in it, and a ledger that lost its past publishes nothing."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -184,3 +186,44 @@ def test_a_key_made_later_signs_what_is_there(home):
     made = show.key(unsigned, "ledger.example")
     assert show.head(unsigned).signed == 3
     assert show.proof(unsigned, B).key == made.key
+
+
+def test_a_new_ledger_as_the_handbook_has_it(home):
+    """The steps of docs/ledger.md: tables emptied, a new name; everything published is in the new one, and signed."""
+    keyed = replace(home, ledger_key="")
+    show.key(keyed, "old.example")
+    valid.make_valid(keyed, [A, B, C])
+    publish.run(keyed)
+    statements = [f"DELETE FROM {table}" for table in ("ledger", "ledger_tiles", "ledger_heads")]
+    statements += ["DELETE FROM counters WHERE name = 'ledger'"]
+    statements += ["DELETE FROM cursors WHERE name IN ('ledger-key', 'ledger-sequence')"]
+    with Catalog.open(keyed) as catalog, catalog._transaction() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    keyed.ledger_key_path.rename(keyed.home / "old.key")
+    assert show.key(keyed, "new.example").made
+    assert verify.run(keyed).text() == "ledger verify: 3 of 3 entries, 1 heads, 3 versions in the store: all is well"
+
+
+PUBLISHER = """
+import sys
+from gopherwood import publish
+from gopherwood.config import Settings
+sys.exit(publish.run(Settings.from_env()).exit_code % 99)
+"""
+
+
+def test_publishers_at_once_make_one_ledger(tmp_path, catalog_url):
+    """Three publishers share the work: one log, each version once, every head of it, the last one in the store."""
+    settings = Settings(home=tmp_path, catalog=catalog_url, ledger_key=logged.SECRET)
+    mvs = [ModuleVersion(f"example.com/m{number % 4}", f"v1.{number}.0") for number in range(40)]
+    valid.make_valid(settings, mvs)
+    environ = {"GOPHERWOOD_HOME": str(tmp_path), "GOPHERWOOD_CATALOG": catalog_url, "GOPHERWOOD_BATCH": "3"}
+    environ |= {"GOPHERWOOD_LEDGER_KEY": logged.SECRET}
+    processes = [subprocess.Popen([sys.executable, "-c", PUBLISHER], env=environ) for _ in range(3)]
+    assert [process.wait(100) for process in processes] == [0, 0, 0]
+    found = verify.run(settings)
+    assert (found.size, found.files, found.found) == (40, 40, [])
+    assert found.heads >= 40 // 3
+    with Catalog.open(settings) as catalog:
+        assert in_store(settings) == catalog.ledger_head(40).checkpoint
