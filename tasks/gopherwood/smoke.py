@@ -4,15 +4,16 @@ Each part is asked on its own, so one command tells of all that is wrong at once
 part is.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gopherwood import toolchain
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
-from gopherwood.errors import EXIT_DONE, GopherwoodError, NotFoundError
+from gopherwood.errors import EXIT_DONE, ConfigError, GopherwoodError, NotFoundError
 from gopherwood.objects import open_objects
-from gopherwood.upstream import Upstream
+from gopherwood.upstream import DIRECT, Upstream
 
 PROBE = "golang.org/x/mod"
 """A module that every upstream of a Go user knows, or says that it does not: both prove that it answers."""
@@ -79,8 +80,11 @@ def _upstream(settings: Settings) -> str:
 
 
 def _go(settings: Settings) -> str:
-    if settings.upstream and settings.sumdb:  # as in a pod: the tasks' image has no Go
-        return "not needed: upstream and checksum database are set"
+    from_repositories = settings.direct != "off" and (settings.private or DIRECT in settings.upstream)
+    if from_repositories and not shutil.which("git"):
+        raise ConfigError("no git on PATH", hint="install it, or set GOPHERWOOD_DIRECT=off")
+    if settings.upstream and settings.sumdb and not from_repositories:  # as in a pod: the tasks' image has no Go
+        return "not needed: upstream and checksum database are set, and nothing comes from version control"
     return str(toolchain.find_go())
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from fakes.gitremote import GitRemote, Repository
 from fakes.goproxy import GoProxy
-from gopherwood import dirhash, info, modzip, toolchain
+from gopherwood import dirhash, info, modzip, smoke, toolchain
 from gopherwood.config import Settings
 from gopherwood.direct import Direct
 from gopherwood.errors import (
@@ -306,6 +306,9 @@ def test_without_git(acme: Repository, direct: Direct, tmp_path: Path, monkeypat
     with pytest.raises(ConfigError) as caught:
         direct.info(V1)
     assert "GOPHERWOOD_DIRECT=off" in caught.value.hint
+    settings = Settings(home=tmp_path, upstream="off", sumdb="off", private="github.com/acme")
+    assert "no git" in smoke.run(settings).broken["go"]
+    assert "not needed" in smoke.run(replace(settings, direct="off")).parts["go"]
 
 
 # --- as part of an upstream -------------------------------------------------------------------------------------------
