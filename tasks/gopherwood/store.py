@@ -22,6 +22,9 @@ MARK = ".info"
 
 SUFFIXES = (*CONTENT, MARK)
 
+EVIDENCE = "evidence/"
+"""How the keys of evidence begin: for people to read, and nothing that `go` asks for."""
+
 
 def key(mv: ModuleVersion, suffix: str) -> str:
     """Return the key of one file of a version; `suffix` is one of SUFFIXES."""
@@ -51,6 +54,11 @@ def checkpoint_key(name: str) -> str:
 def misbehaviour_key(db: str, digest: str) -> str:
     """Return the key of what shows that checksum database `db` misbehaved; `digest` is that of its bytes, in hex."""
     return f"sumdb/{db}/misbehaviour/{digest}"
+
+
+def evidence_key(mv: ModuleVersion, name: str) -> str:
+    """Return the key of what was found out about a version, such as the difference to its origin; no module file."""
+    return f"{EVIDENCE}{escape_path(mv.path)}/@v/{escape_version(mv.version)}/{name}"
 
 
 def open_store(settings: Settings) -> Objects:

@@ -1,7 +1,7 @@
 """Verb `audit`: look back at what is published, at our own bytes and at where they came from.
 
-`--scrub` re-hashes what is in the store and compares it with the catalog (scrub.py). Each kind of audit is a module of
-its own, imported once it runs.
+`--scrub` re-hashes what is in the store and compares it with the catalog (scrub.py); `--origin` asks the repositories
+that versions came from (origin.py). Each kind of audit is a module of its own, imported once it runs.
 """
 
 import argparse
@@ -18,6 +18,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     kinds = verb.add_mutually_exclusive_group(required=True)
     kinds.add_argument("--scrub", action="store_true", help="re-hash published files: a day's share of the store")
     kinds.add_argument("--heal", action="store_true", help="try again to heal what is damaged")
+    kinds.add_argument("--origin", action="store_true", help="ask the repositories that versions came from anew")
     scrub = verb.add_argument_group("with --scrub")
     scrub.add_argument("--all", action="store_true", help="the whole store, not a day's share of it")
     scrub.add_argument(
@@ -27,10 +28,17 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     scrub.add_argument("--workers", type=_count, default=1, metavar="N", help="parts at once (default: 1)")
     scrub.add_argument("--deep", action="store_true", help="compute the h1 of every zip, too")
     scrub.add_argument("--no-heal", action="store_true", help="only find what is damaged, and withhold it")
+    origin = verb.add_argument_group("with --origin")
+    origin.add_argument("--limit", type=_count, metavar="N", help="look at this many versions at most")
+    origin.add_argument("--seconds", type=_count, metavar="N", help="begin no look after this many seconds")
 
 
 def run(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run the kind of audit that was asked for; return its result."""
+    if args.origin:
+        from gopherwood.audit import origin
+
+        return origin.run(settings, limit=args.limit, seconds=args.seconds, stop=stop)
     from gopherwood.audit import scrub
 
     if args.heal:

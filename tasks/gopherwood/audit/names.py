@@ -16,9 +16,9 @@ from gopherwood.errors import ContentError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
 from gopherwood.states import OPEN
-from gopherwood.store import SUFFIXES
+from gopherwood.store import EVIDENCE, SUFFIXES
 
-BESIDE = ("sumdb/", "ledger/")
+BESIDE = ("sumdb/", "ledger/", EVIDENCE)
 """What the store holds beside modules."""
 
 YOUNG_SECONDS = 3600.0

@@ -1,9 +1,9 @@
 """The catalog: what state every module version is in, and everything else that must be remembered between two runs.
 
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
-tree heads, events), `damages` and `scrubs` (what audits find and have seen) and `ledger` (our transparency log), over
-`db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use from many threads; each process opens
-its own.
+tree heads, events), `damages` and `scrubs` (what audits find and have seen), `ledger` (our transparency log) and
+`origins` (where versions come from), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to
+use from many threads; each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims
@@ -11,6 +11,7 @@ from gopherwood.catalog.damages import Damages
 from gopherwood.catalog.db import Clock, utc_now
 from gopherwood.catalog.ledger import Ledger
 from gopherwood.catalog.notes import Notes
+from gopherwood.catalog.origins import Finding, Look, NewOrigin, OriginCheck, OriginRow, Origins
 from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs, part_of
 from gopherwood.catalog.values import (
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Facts",
+    "Finding",
     "Finished",
     "HeadSigner",
     "IndexEntry",
@@ -59,7 +61,11 @@ __all__ = [
     "LedgerEntry",
     "LedgerExtent",
     "LedgerHead",
+    "Look",
     "Miss",
+    "NewOrigin",
+    "OriginCheck",
+    "OriginRow",
     "Outcome",
     "PublishedVersion",
     "Round",
@@ -72,5 +78,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger):
+class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger, Origins):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

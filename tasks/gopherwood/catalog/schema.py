@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -213,6 +213,50 @@ ledger_heads = Table(
     Column("at", BigInteger, nullable=False),
 )
 """Every head of the ledger that was ever signed. Rows are added and never change."""
+
+origins = Table(
+    "origins",
+    metadata,
+    Column("version_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("repository", Name, nullable=False),  # its URL; the module path while nobody knows it
+    Column("vcs", Text, nullable=False, server_default=""),
+    Column("subdir", Text, nullable=False, server_default=""),
+    Column("ref", Text, nullable=False, server_default=""),
+    Column("hash", Text, nullable=False, server_default=""),
+    Column("known", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False),
+    Column("found", Text, nullable=False, server_default=""),
+    Column("renamed_to", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("evidence", Text, nullable=False, server_default=""),
+    Column("baseline_at", BigInteger),
+    Column("checked_at", BigInteger),
+    Column("changed_at", BigInteger),
+    # The queue, as in `versions`: when the row may be leased, who holds it, and looks in a row that were no answer.
+    Column("due_at", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("fails", Integer, nullable=False, server_default="0"),
+    Column("problem", Text, nullable=False, server_default=""),
+)
+"""Where each published version comes from, and what was last seen there. `state` is a Finding, or `new`."""
+Index("origins_due", origins.c.due_at, origins.c.version_id)
+Index("origins_repository", origins.c.repository, origins.c.due_at)
+Index("origins_state", origins.c.state)
+
+origin_checks = Table(
+    "origin_checks",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("version_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("found", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+)
+"""Every look at an origin, in order: append-only."""
+Index("origin_checks_version", origin_checks.c.version_id, origin_checks.c.id)
+Index("origin_checks_at", origin_checks.c.at)
 
 
 def to_micros(time: datetime) -> int:

@@ -9,14 +9,17 @@ for a module path"; cmd/go/internal/vcs and modfetch/coderepo.go.
 
 from gopherwood.origin.compare import Difference, compare
 from gopherwood.origin.git import Git
-from gopherwood.origin.hosts import derive
+from gopherwood.origin.hosts import HIDES_MISSING, derive
 from gopherwood.origin.meta import discover
 from gopherwood.origin.remote import Refs, Remote
-from gopherwood.origin.tree import files_at, published
-from gopherwood.origin.values import Known, Origin, tag_of
+from gopherwood.origin.tree import Files, files_at, published
+from gopherwood.origin.values import GIT, Known, Origin, tag_of
 
 __all__ = [
+    "GIT",
+    "HIDES_MISSING",
     "Difference",
+    "Files",
     "Git",
     "Known",
     "Origin",

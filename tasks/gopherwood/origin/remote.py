@@ -39,6 +39,8 @@ class Refs(NamedTuple):
     """The tags and branches of a repository, each with the commit it names, and where the repository is now."""
 
     commits: Mapping[str, str]
+    tags: Mapping[str, str]
+    """Of annotated tags: the hash of the tag itself, which some upstreams give for the commit's."""
     target: Target
     renamed_to: str = ""
     """The URL that it redirects to, "" while it has its name."""
@@ -61,7 +63,7 @@ class Remote:
         for _ in range(MAX_REDIRECTS + 1):
             done = self._run(at, "ls-remote", "--tags", "--heads", "--", at.url)
             if done.code == 0:
-                return Refs(_commits(done.out), at, renamed_to)
+                return Refs(*_parse(done.out), renamed_to=renamed_to, target=at)
             at = self._after_redirect(at, done)
             renamed_to = "" if _same(url, at.url) or _same(self._effective(url), at.url) else at.url
         raise UpstreamError(f"{redact(url)}: more than {MAX_REDIRECTS} redirects")
@@ -74,27 +76,32 @@ class Remote:
         effective = self._effective(url)
         return guard.trusted(effective) if effective != url else guard.target(url, allowed)
 
-    def commit(self, refs: Refs, wanted: str) -> str:
-        """Return the whole hash of a commit that is still to be had, "" when it is not.
+    def commits(self, refs: Refs, wanted: Collection[str]) -> dict[str, str]:
+        """Return those commits that are still to be had, each with its whole hash.
 
-        `wanted` is a whole hash or its first twelve digits. A commit that no ref leads to may still be had by its hash:
-        then nothing has changed for `go`. The first digits are no name a server knows, so the commits of all refs are
-        looked through for them.
+        `wanted` are whole hashes or their first twelve digits. A commit that no ref leads to may still be had by its
+        hash: then nothing has changed for `go`. First digits are no name that a server knows, so for them, and with
+        servers that give no such commits, the history of all refs is looked through.
         """
-        for commit in refs.commits.values():
-            if commit.startswith(wanted):
-                return commit
+        found = {each: commit for each in wanted for commit in refs.commits.values() if commit.startswith(each)}
+        missing = [each for each in wanted if each not in found]
+        if not missing:
+            return found
         with self._git.repository() as folder:
-            whole = HASH.fullmatch(wanted) is not None
-            if whole and self.fetch(refs.target, wanted, folder, "--filter=tree:0", "--depth=1"):
-                return wanted
-            everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+            for each in missing:
+                if HASH.fullmatch(each) and self.fetch(refs.target, each, folder, "--filter=tree:0", "--depth=1"):
+                    found[each] = each
+        if left := [each for each in missing if each not in found]:
+            found |= self._in_history(refs, left)
+        return found
+
+    def _in_history(self, refs: Refs, wanted: Collection[str]) -> dict[str, str]:
+        everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        with self._git.repository() as folder:
             if not self.fetch(refs.target, everything, folder, "--filter=tree:0"):
-                return ""
-            if whole and not self._reachable(folder, wanted):
-                return ""
-            done = self._git.run("rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}", folder=folder)
-            return done.out.decode().strip() if done.code == 0 else ""
+                return {}
+            history = self._git.run("rev-list", "--all", folder=folder).out.decode().split()
+        return {each: commit for each in wanted for commit in history if commit.startswith(each)}
 
     def fetch(self, at: Target, what: str | Collection[str], folder: Path, *flags: str) -> bool:
         """Fetch refs or a hash into a repository on disk; False when the server has no such thing.
@@ -106,11 +113,6 @@ class Remote:
         if done.code and not _NO_REF.search(done.says):
             raise UpstreamError(f"{redact(at.url)}: git fetch: {done.says}")
         return done.code == 0
-
-    def _reachable(self, folder: Path, commit: str) -> bool:
-        # cat-file on a repository with a filter might go and ask for what is not there.
-        done = self._git.run("rev-list", "--all", "--ignore-missing", folder=folder)
-        return commit.encode() in done.out.split()
 
     def _effective(self, url: str) -> str:
         """Return a URL as the user's git configuration rewrites it."""
@@ -146,14 +148,19 @@ class Remote:
         return guard.target(base, at.allowed, {at.scheme: guard.HTTP[at.scheme], "https": 443})
 
 
-def _commits(said: bytes) -> dict[str, str]:
-    """Return each ref with its commit: of an annotated tag what it points to, which comes as `<ref>^{}`."""
+def _parse(said: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """Return each ref with its commit, and annotated tags with their own hash; what one points to is `<ref>^{}`."""
     commits: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for line in said.decode("utf-8", "replace").splitlines():
-        commit, _, ref = line.partition("\t")
-        if HASH.fullmatch(commit):
-            commits[ref.removesuffix("^{}")] = commit
-    return commits
+        found, _, ref = line.partition("\t")
+        if not HASH.fullmatch(found):
+            continue
+        if ref.endswith("^{}"):
+            ref = ref.removesuffix("^{}")
+            tags[ref] = commits.get(ref, "")
+        commits[ref] = found
+    return commits, tags
 
 
 def _same(one: str, other: str) -> bool:

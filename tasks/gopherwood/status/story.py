@@ -118,6 +118,8 @@ def _chapters(story: dict[str, Any], state: State) -> list[tuple[str, str]]:
     add("scrubbed", words.at(story["scrubbed_at"]) if story.get("scrubbed_at") else "")
     for damage in story["damages"]:
         add("damaged", _damage(damage))
+    if look := story.get("look_back"):
+        add("look back", words.look_back(look))
     return known
 
 
@@ -137,7 +139,9 @@ def stories(settings: Settings, versions: Sequence[ModuleVersion], paths: Sequen
     with Catalog.ready(settings) as catalog:
         for mv in versions:
             if row := catalog.state_of(mv):
-                told.versions.append(_story(row, catalog.evidence_of(mv)) | _audited(catalog, row))
+                told.versions.append(
+                    _story(row, catalog.evidence_of(mv)) | _audited(catalog, row) | _looked(catalog, row)
+                )
             else:
                 told.unknown.append(str(mv))
         unpublished = words.unpublished(catalog) if paths else []
@@ -167,6 +171,18 @@ def _audited(catalog: Catalog, row: VersionRow) -> dict[str, Any]:
 
 def _member(row: VersionRow) -> dict[str, Any]:
     return {"version": row.mv.version} | words.line(row) | {"published_at": row.published_at}
+
+
+def _looked(catalog: Catalog, row: VersionRow) -> dict[str, Any]:
+    """Return what is known of a version's origin by now."""
+    look = catalog.origin_of(row.mv)
+    names = ("repository", "ref", "hash", "found", "renamed_to", "detail", "evidence", "baseline_at", "checked_at")
+    if look is None:
+        return {}
+    return {
+        "look_back": {"finding": look.state.value}
+        | {name: getattr(look, name) for name in (*names, "due_at", "problem")}
+    }
 
 
 def _story(row: VersionRow, evidence: Sequence[Evidence]) -> dict[str, Any]:

@@ -21,6 +21,17 @@ def why(row: dict[str, Any]) -> str:
     return ": ".join(part for part in (row["reason"], row["detail"]) if part)
 
 
+def look_back(look: Mapping[str, Any]) -> str:
+    """Return what is known of a version's origin by now, and since when."""
+    says = look["finding"] if look["finding"] != "new" else f"due {at(look['due_at'])}"
+    if look["checked_at"]:
+        says += f", {at(look['checked_at'])}"
+    if look["baseline_at"]:
+        says += f"; first seen on {look['baseline_at']:%Y-%m-%d}, no upstream named a commit"
+    parts = [says, look["detail"], look["evidence"], look["problem"] and f"no answer since: {look['problem']}"]
+    return "; ".join(part for part in parts if part)
+
+
 def counted(counts: Mapping[str, int]) -> str:
     """Return what there is, each with its number."""
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

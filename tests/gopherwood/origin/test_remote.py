@@ -216,10 +216,10 @@ def test_commit_that_no_branch_has_is_still_had_by_its_hash(served: GitRemote, r
     first = acme.commit(FILES)
     second = acme.commit({"m.go": "package m // two\n"})
     acme.rewind(first)
-    assert remote.commit(remote.refs(URL), second) == second
+    assert remote.commits(remote.refs(URL), [second]) == {second: second}
     acme.git("reflog", "expire", "--expire=now", "--all", folder=acme.bare)
     acme.prune()
-    assert remote.commit(remote.refs(URL), second) == ""
+    assert remote.commits(remote.refs(URL), [second]) == {}
 
 
 def test_twelve_digits_are_found_among_all_commits(served: GitRemote, remote: Remote) -> None:
@@ -228,5 +228,4 @@ def test_twelve_digits_are_found_among_all_commits(served: GitRemote, remote: Re
     first = acme.commit(FILES)
     acme.commit({"m.go": "package m // two\n"})
     refs = remote.refs(URL)
-    assert remote.commit(refs, first[:12]) == first
-    assert remote.commit(refs, "0123456789ab") == ""
+    assert remote.commits(refs, [first[:12], "0123456789ab"]) == {first[:12]: first}
