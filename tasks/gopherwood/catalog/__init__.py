@@ -2,8 +2,8 @@
 
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
 tree heads, events), `damages` and `scrubs` (what audits find and have seen), `ledger` (our transparency log) and
-`origins` (where versions come from), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to
-use from many threads; each process opens its own.
+`origins` (where versions come from), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe
+to use from many threads; each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims

@@ -38,12 +38,15 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitRemot
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     environ = {"GOPHERWOOD_CATALOG": postgres.server().url()} if request.param == "postgres" else {}
     made = Site.new(tmp_path / "home", GOPHERWOOD_TIMEOUT="2", **environ)
     yield made
     made.catalog.close()
+
+
+on_both = pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
@@ -111,6 +114,7 @@ def test_annotated_tag(site: Site, acme: Repository) -> None:
     assert look(site).findings == {"unchanged": 2}
 
 
+@on_both
 def test_force_push(site: Site, acme: Repository) -> None:
     """A moved tag is found once, told once, shown file by file, and what was published is served as before."""
     first = acme.commit({**FILES, "old.go": "package m\n"}, tag="v1.0.0")
@@ -217,6 +221,7 @@ def test_pseudo_version_of_a_deleted_branch(site: Site, acme: Repository) -> Non
 # --- repositories -----------------------------------------------------------------------------------------------------
 
 
+@on_both
 def test_deleted_repository(site: Site, acme: Repository) -> None:
     """All versions of a repository that is gone are found by one question, and told of by one event."""
     commit = acme.commit(FILES, tag="v1.0.0")
@@ -230,6 +235,7 @@ def test_deleted_repository(site: Site, acme: Repository) -> None:
     assert told(site) == [("origin-gone", f"https://{PATH}")]
 
 
+@on_both
 def test_one_question_answers_for_all_versions(site: Site, acme: Repository, served: GitRemote) -> None:
     """Ten versions of one repository cost as many requests as one."""
     commit = acme.commit(FILES)
@@ -281,6 +287,7 @@ def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
         yield server
 
 
+@on_both
 def test_renamed_repository(site: Site, served: GitRemote, front: Front) -> None:
     """A redirect to another repository is a rename, told once; a tag that moved there as well says more."""
     new = served.repository("github.com/other/m")
@@ -355,6 +362,7 @@ def test_origin_that_leads_inwards_is_refused(site: Site, url: str) -> None:
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
+@on_both
 def test_limit(site: Site, acme: Repository) -> None:
     """A limit is kept, and the next run goes on where this one ended."""
     commit = acme.commit(FILES)
@@ -415,6 +423,7 @@ def start(site: Site, *flags: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
+@on_both
 def test_several_workers(site: Site, served: GitRemote) -> None:
     """Workers side by side look at each version once."""
     for number in range(6):
