@@ -63,6 +63,7 @@ def _import(settings: Settings, offer: Offer, catalog: Catalog, unverified: bool
                     break
                 importer.batch(batch, stop)
                 offer.forget()
+            importer.finish()
     except ProofError as error:
         catalog.emit(Event("integrity", offer.name, {"reason": error.reason, "detail": error.diagnostics()}))
         raise

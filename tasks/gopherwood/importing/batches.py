@@ -105,6 +105,10 @@ class Importer:
         for line in wanted:
             self._count(after.get(line.mv), line.mv)
 
+    def finish(self) -> None:
+        """Write the version lists that an import did not come to which was killed behind its last version."""
+        self._publisher.write_lists()
+
     def _is_wanted(self, line: VersionLine, row: VersionRow | None) -> bool:
         """Tell whether there is anything to do for a version; count it, if not."""
         if row is None:
