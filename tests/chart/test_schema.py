@@ -1,12 +1,14 @@
 """Values: what cannot be meant is refused before anything is installed, with words that say what to do."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chart.render import CHARTS, DIGEST, HelmError, lock_for_golden, template
+from gopherwood.config import Settings
 
 
 @pytest.fixture
@@ -39,6 +41,12 @@ def open_objects(node: Any, where: str = "") -> list[str]:
 def test_schema_is_closed(chart: str) -> None:
     """No object takes a key that it does not name; maps of texts take texts."""
     assert open_objects(schema(chart)) == []
+
+
+def test_every_setting_of_tasks_can_be_given() -> None:
+    """Each field of config.py is in the tasks' schema, but what is secret, of serving, or of one machine alone."""
+    ours = {spec.name for spec in fields(Settings) if not spec.name.startswith(("serving_", "airflow_"))}
+    assert set(schema("tasks")["properties"]["settings"]["properties"]) == ours - {"catalog", "ledger_key"}
 
 
 @pytest.mark.parametrize(

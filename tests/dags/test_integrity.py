@@ -35,8 +35,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 """Parameters as a person might enter them, for the commands that are made of them."""
 
-ASK_UPSTREAM = {"discover", "fetch", "validate", "smoke"}
-"""Verbs that ask an upstream, its checksum database or an index; only the source `requests` does not."""
+ASK_UPSTREAM = {"audit", "discover", "fetch", "validate", "smoke"}
+"""Verbs that may ask an upstream, its checksum database or an index; only the source `requests` does not."""
 STAY_INSIDE = {"plan", "publish"}
 
 
