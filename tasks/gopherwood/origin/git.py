@@ -30,6 +30,7 @@ MAX_FILE = 2 << 30
 """Bytes that a file which git writes may grow to."""
 PATIENCE = 10
 """A whole run may take this many times as long as a silence may (the setting `timeout`)."""
+_SHELL = Path("/bin/sh")
 _KEPT = re.compile(r"(?i)(https?|all|no)_proxy|ssl_cert_(file|dir)|path|lang|tmpdir|xdg_config_home|git_config_global")
 _OPTIONS = {
     "credential.helper": "",
@@ -62,7 +63,10 @@ class Git:
         """Prepare the environment; raises ConfigError when there is no git command. `timeout` is in seconds."""
         found = shutil.which("git")
         if found is None:
-            raise ConfigError("no git command on PATH", hint="install git: looking back at origins needs it")
+            raise ConfigError(
+                "no git command on PATH",
+                hint="install git, or take a base with git for the tasks' image: looking back needs it",
+            )
         self._git = found
         self._timeout = timeout
         self._stop = stop or threading.Event()
@@ -83,7 +87,7 @@ class Git:
         settings = [flag for name, value in _OPTIONS.items() for flag in ("-c", f"{name}={value}")]
         settings += ["-c", f"http.lowSpeedTime={max(1, round(self._timeout))}"]
         # The shell sets a limit that Python could only set in a forked copy of this process, threads and all.
-        limit = ["/bin/sh", "-c", f'ulimit -f {MAX_FILE // 512}; exec "$0" "$@"']
+        limit = ["/bin/sh", "-c", f'ulimit -f {MAX_FILE // 512}; exec "$0" "$@"'] if _SHELL.exists() else []
         process = subprocess.Popen(
             [*limit, self._git, *settings, *options, *arguments],
             cwd=folder or self._home.name,

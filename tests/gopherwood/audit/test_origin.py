@@ -18,6 +18,8 @@ from fakes.gitremote import GitRemote, Repository
 from fakes.goproxy import make_module, make_zip
 from fakes.loopback import Answer, Loopback, status
 from fakes.site import Site
+from fakes.tls import Authority
+from fakes.tunnel import Tunnel
 from gopherwood.audit import origin
 from gopherwood.catalog import Finding, OriginRow
 from gopherwood.catalog.schema import origins
@@ -269,6 +271,15 @@ def test_private_repository_that_refuses_us_is_not_gone(
     assert row_of(site).state is Finding.UNCHANGED
 
 
+class Page(Loopback):
+    """Shows one page, wherever it is asked."""
+
+    text = ""
+
+    def answer(self, path: str, query: dict[str, str]) -> Answer:
+        return Answer(200, self.text.encode())
+
+
 class Front(Loopback):
     """Stands where a repository was; redirects to where it is."""
 
@@ -342,6 +353,38 @@ def test_unreachable(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(served.config))
     assert look(site).findings == {"unchanged": 1}
     assert row_of(site).fails == 0
+
+
+def test_vanity_path(site: Site, served: GitRemote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vanity path is asked for its repository once, by go-get meta; from then on the repository is."""
+    mv = ModuleVersion("vanity.example/x/sub", "v1.0.0")
+    tag = '<meta name="go-import" content="vanity.example/x git https://github.com/acme/x">'
+    commit = served.repository("github.com/acme/x").commit({"sub/go.mod": f"module {mv.path}\n"}, tag="sub/v1.0.0")
+    publish(site, mv, {"go.mod": f"module {mv.path}\n"})
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with Page(tls=authority.serve_as("vanity.example")) as page, Tunnel({"vanity.example:443": page.port}) as proxy:
+        page.text = f"<html><head>{tag}</head></html>"
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert look(site).findings == {"baseline": 1}
+        row = row_of(site, mv)
+        assert (row.repository, row.known, row.hash) == ("https://github.com/acme/x", "meta", commit)
+        asked = page.requests.total()
+        assert look(site).findings == {"unchanged": 1}
+        assert page.requests.total() == asked
+
+
+def test_meta_that_leads_inwards_is_refused(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that names a metadata service as the repository is not believed: nothing is asked there."""
+    mv = ModuleVersion("vanity.example/x", "v1.0.0")
+    publish(site, mv, {"go.mod": f"module {mv.path}\n"})
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with Page(tls=authority.serve_as("vanity.example")) as page, Tunnel({"vanity.example:443": page.port}) as proxy:
+        page.text = '<meta name="go-import" content="vanity.example/x git https://169.254.169.254/x">'
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert look(site).findings == {"refused": 1}
+    assert "inwards" in row_of(site, mv).detail
 
 
 def test_other_version_control_is_said_to_be_that(site: Site, acme: Repository) -> None:
