@@ -11,7 +11,7 @@ LOCAL := not browser and not cluster and not chart
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash
+.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-scrub
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ bench-serving: setup ## serving beside nginx, goproxy and Athens (needs nginx an
 
 bench-ingest: setup ## 10,000 synthetic modules, twice, beside `go mod download`
 	$(BIN)/python tests/bench/ingest.py $(ARGS)
+
+bench-scrub: setup ## reading the store again beside `sha256sum` of the same bytes
+	$(BIN)/python tests/bench/scrub.py $(ARGS)
 
 bench-hash: setup ## h1 of real module zips beside Go's dirhash
 	$(BIN)/python tests/bench/hash.py $(ARGS)

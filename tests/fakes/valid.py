@@ -18,19 +18,19 @@ from gopherwood.states import State
 TIME = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def files(mv: ModuleVersion, *, body: str = "", level: int | None = None) -> dict[str, bytes]:
+def files(mv: ModuleVersion, *, body: str = "", level: int | None = None, times: int = 40) -> dict[str, bytes]:
     """Return the three files of a small version; `body` makes another content, `level` another zip of the same."""
     mod = f"module {mv.path}\n".encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
-        for name, data in {"go.mod": mod, "a.go": f"package a // {mv} {body}\n".encode() * 40}.items():
+        for name, data in {"go.mod": mod, "a.go": f"package a // {mv} {body}\n".encode() * times}.items():
             archive.writestr(zipfile.ZipInfo(f"{mv}/{name}"), data, zipfile.ZIP_DEFLATED, level)
     mark = info.canonical(info.Info(mv.version, TIME, None))
     return {".zip": packed.getvalue(), ".mod": mod, ".info": mark}
 
 
 def make_valid(
-    settings: Settings, wanted: Iterable[ModuleVersion], *, body: str = "", level: int | None = None
+    settings: Settings, wanted: Iterable[ModuleVersion], *, body: str = "", level: int | None = None, times: int = 40
 ) -> None:
     """Enqueue versions and bring all that are queued to the state `valid`."""
     staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
@@ -41,7 +41,7 @@ def make_valid(
             outcomes = []
             for job in jobs:
                 token = staging.begin(job.mv, job.attempt)
-                for suffix, data in files(job.mv, body=body, level=level).items():
+                for suffix, data in files(job.mv, body=body, level=level, times=times).items():
                     staging.path_for(token, suffix).write_bytes(data)
                 staging.commit(token, [".zip", ".mod", ".info"])
                 outcomes.append(Outcome(job=job, state=State.STAGED, facts={"token": token}))

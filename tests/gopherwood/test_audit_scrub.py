@@ -15,7 +15,8 @@ from gopherwood.audit import scrub
 from gopherwood.audit.copies import Copies
 from gopherwood.audit.parts import Budget
 from gopherwood.audit.scrub import Scrubbed
-from gopherwood.catalog import Catalog, Damage
+from gopherwood.catalog import Catalog, Damage, LedgerEntry
+from gopherwood.catalog.schema import versions
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, EXIT_INTEGRITY, EXIT_NOTHING_TO_DO, StorageError
 from gopherwood.module import ModuleVersion
@@ -327,3 +328,41 @@ def test_status_tells_of_damage_and_of_the_last_scrub(place):
     place.replica()
     place.heal()
     assert "; healed 20" in story(place)
+
+
+def change_catalog(place: Place, **columns: str) -> None:
+    """Change what the catalog says of MV, as somebody who can write to the database would."""
+    with Catalog.open(place.settings) as catalog, catalog.engine.begin() as connection:
+        connection.execute(versions.update().where(versions.c.path == MV.path).values(columns))
+
+
+def log_published(place: Place) -> None:
+    with Catalog.open(place.settings) as catalog:
+        facts = catalog.state_of(MV).facts
+        catalog.ledger_append([LedgerEntry(MV, facts["h1"], facts["go_mod_h1"])])
+
+
+def test_a_catalog_that_contradicts_the_ledger_is_told_and_the_bytes_are_served(any_place):
+    """The ledger counts: the zip has its h1 and stays; the run is red till the catalog says the same again."""
+    log_published(any_place)
+    with Catalog.open(any_place.settings) as catalog:
+        h1 = catalog.state_of(MV).facts["h1"]
+    change_catalog(any_place, h1="h1:forged")
+    found = any_place.scrub()
+    assert (found.contradicted, found.damaged, found.exit_code) == (1, 0, EXIT_INTEGRITY)
+    assert "the catalog contradicts the ledger, found 20" in story(any_place)
+    assert any_place.heal().exit_code == EXIT_INTEGRITY
+    change_catalog(any_place, h1=h1)
+    assert any_place.scrub().exit_code == EXIT_DONE
+    assert any_place.events() == ["damage", "integrity", "healed"]
+
+
+def test_a_zip_exchanged_together_with_the_catalog_is_withheld(any_place):
+    """Whoever changes zip and catalog alike is found by the ledger; what is healed is what was published first."""
+    log_published(any_place)
+    other = damage.rewrite(any_place.objects, store.key(MV, ".zip"), lambda _: valid.files(MV, body="other")[".zip"])
+    change_catalog(any_place, h1="h1:forged", zip_sha256=hashlib.sha256(other).hexdigest())
+    any_place.replica()
+    found = any_place.scrub()
+    assert (found.contradicted, found.damaged, found.healed) == (1, 1, 1)
+    assert any_place.read(".zip") == valid.files(MV)[".zip"]

@@ -8,12 +8,12 @@ the facts in it.
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from gopherwood import dirhash, info, modzip
-from gopherwood.catalog import VersionRow
+from gopherwood.catalog import LedgerEntry, VersionRow
 from gopherwood.errors import ContentError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """A version list that is not what the catalog derives."""
     EXTRA = "extra"
     """A file that nobody published."""
+    LEDGER = "ledger"
+    """The catalog says other hashes than the ledger, which cannot be changed unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,27 @@ def check(objects: Objects, row: VersionRow, suffix: str, *, deep: bool = False)
     return Checked(size, Finding(row.mv, suffix, kind, expected(row, suffix), problem), sha256)
 
 
+def as_logged(row: VersionRow, entry: LedgerEntry | None) -> VersionRow:
+    """Return a row that says what the ledger says: where the catalog contradicts it, the catalog was changed.
+
+    Of a zip whose h1 is another than the catalog noted its SHA-256 means nothing, so h1 has to be computed.
+    """
+    if entry is None or not contradiction(row, entry):
+        return row
+    facts = dict(row.facts) | {"h1": entry.h1, "go_mod_h1": entry.go_mod_h1}
+    if entry.h1 != row.facts.get("h1"):
+        facts.pop("zip_sha256", None)
+    return replace(row, facts=facts)
+
+
+def contradiction(row: VersionRow, entry: LedgerEntry | None) -> str:
+    """Say what the catalog says that is not what the ledger says; nothing when they agree, or there is no entry."""
+    if entry is None:
+        return ""
+    said = {"h1": entry.h1, "go_mod_h1": entry.go_mod_h1}
+    return ", ".join(f"{name} {row.facts.get(name)}" for name, value in said.items() if row.facts.get(name) != value)
+
+
 def expected(row: VersionRow, suffix: str) -> str:
     """Return in words what a file has to be."""
     facts = row.facts
@@ -129,9 +152,10 @@ def h1_of(objects: Objects, name: str, mv: ModuleVersion) -> str:
 
 def _check_zip(objects: Objects, name: str, row: VersionRow, *, deep: bool) -> tuple[int, str]:
     size, sha256 = _digest(objects, name)
-    if sha256 != row.facts.get("zip_sha256"):
+    noted = row.facts.get("zip_sha256")
+    if noted and sha256 != noted:
         return size, f"{size} bytes, sha256 {sha256}"
-    if deep and (h1 := h1_of(objects, name, row.mv)) != row.facts.get("h1"):
+    if (deep or not noted) and (h1 := h1_of(objects, name, row.mv)) != row.facts.get("h1"):
         return size, f"{size} bytes, sha256 {sha256}, {h1}"
     return size, ""
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from gopherwood.audit.copies import Copies, accept, scratch_folder
-from gopherwood.audit.examine import check
+from gopherwood.audit.examine import as_logged, check
 from gopherwood.catalog import Catalog, Damage, VersionRow
 from gopherwood.config import Settings
 from gopherwood.errors import GopherwoodError
@@ -60,6 +60,7 @@ class Repairs:
             row = self._catalog.state_of(mv)
             if row is None or row.state is not State.PUBLISHED:
                 return Settled.SOUND
+            row = as_logged(row, self._catalog.ledger_entry(mv))
             damage = next((each for each in self._catalog.open_damages([mv.path]) if _is_of(each, mv, suffix)), None)
             if damage is not None and self._is_sound(row, suffix, damage):
                 return Settled.HEALED

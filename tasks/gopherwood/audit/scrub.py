@@ -56,6 +56,8 @@ class Scrubbed:
     """Version lists that were not what the catalog derives, written anew."""
     extra: int = 0
     """Files that nobody published."""
+    contradicted: int = 0
+    """Versions of which the catalog says other hashes than the ledger."""
     unread: int = 0
     """Versions that the storage did not give us."""
     stopped: str = ""
@@ -63,8 +65,8 @@ class Scrubbed:
 
     @property
     def exit_code(self) -> int:
-        """3 for damage that is not healed and for extra files, 1 when something was not read, 99 when none was due."""
-        if self.withheld or self.extra or self.stopped:
+        """3 for what is not healed, extra or contradicted, 1 when something was not read, 99 when none was due."""
+        if self.withheld or self.extra or self.contradicted or self.stopped:
             return EXIT_INTEGRITY
         if self.unread:
             return EXIT_FAILED
@@ -107,7 +109,8 @@ def heal(settings: Settings, *, stop: threading.Event) -> Scrubbed:
             if stop.is_set():
                 break
             result.extra += damage.kind == Kind.EXTRA
-            if damage.version:
+            result.contradicted += damage.kind == Kind.LEDGER
+            if damage.suffix in store.SUFFIXES:
                 settled = repairs.settle(damage.mv, damage.suffix)
                 result.damaged += 1
                 result.withheld += settled is Settled.WITHHELD

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from gopherwood import store
-from gopherwood.audit.examine import Kind, examine
+from gopherwood.audit.examine import Kind, as_logged, contradiction, examine
 from gopherwood.audit.names import extras, settle_extras
 from gopherwood.audit.parts import NAMES
 from gopherwood.audit.repair import Repairs, Settled
-from gopherwood.catalog import Catalog, Round, VersionRow
+from gopherwood.catalog import Catalog, LedgerEntry, Round, VersionRow
 from gopherwood.errors import StorageError
 from gopherwood.objects import MissingError, Objects
 
@@ -85,12 +85,16 @@ class Walk:
         for start in range(0, len(self._paths), MODULES):
             piece = self._paths[start : start + MODULES]
             damaged = {(each.path, each.version, each.suffix) for each in self._catalog.open_damages(piece)}
-            for path, rows in groupby(self._catalog.published_rows(piece), key=lambda row: row.mv.path):
+            found = self._catalog.published_rows(piece)
+            logged = self._catalog.ledger_known([row.mv for row in found])
+            for path, rows in groupby(found, key=lambda row: row.mv.path):
                 versions = []
                 for row in rows:
                     if not self._beat():
                         return False
-                    self._version(row, damaged)
+                    entry = logged.get(row.mv)
+                    self._contradiction(row, entry, damaged)
+                    self._version(as_logged(row, entry), damaged)
                     versions.append(row.mv.version)
                 self._list(path, versions)
                 self._round = replace(self._round, position=path)
@@ -112,6 +116,22 @@ class Walk:
         mark = found[store.MARK]
         if mark.finding is None and not row.facts.get("info_sha256"):
             self._sums[row.id] = mark.sha256
+
+    def _contradiction(self, row: VersionRow, entry: LedgerEntry | None, damaged: set[tuple[str, str, str]]) -> None:
+        """Note that catalog and ledger disagree on a version, for a person; close it when they agree by now."""
+        said = contradiction(row, entry)
+        if not said and (row.mv.path, row.mv.version, Kind.LEDGER) not in damaged:
+            return
+        due = f"h1 {entry.h1}, go_mod_h1 {entry.go_mod_h1}" if entry else ""
+        damage, _ = self._catalog.record_damage(
+            row.mv.path, row.mv.version, Kind.LEDGER.value, kind=Kind.LEDGER, expected=due, found=said
+        )
+        if said:
+            self._catalog.not_healed(damage, "the catalog was changed, by nothing of ours: restore it, or find out why")
+            self._add(contradicted=1)
+            log.error("the ledger says otherwise", extra={"mv": str(row.mv), "expected": due, "found": said})
+        else:
+            self._catalog.healed(damage, "catalog and ledger agree")
 
     def _settle(self, row: VersionRow, suffix: str) -> None:
         settled = self._tools.repairs.settle(row.mv, suffix, deep=self._deep)

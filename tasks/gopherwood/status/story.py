@@ -84,7 +84,7 @@ def _told(story: dict[str, Any]) -> str:
             f"    {'✓' if rule['ok'] else '✗'} {rule['rule']}" + (f": {rule['detail']}" if rule["detail"] else "")
         )
     advice = [WARNINGS.get(story["reason"], ""), ADVICE.get(state, "").format(name=name)]
-    if any(damage["healed_at"] is None for damage in story["damages"]):
+    if any(damage["healed_at"] is None and damage["suffix"] != "ledger" for damage in story["damages"]):
         advice.append("give it a second copy (GOPHERWOOD_REPLICA, or the upstream), then `gopherwood audit --heal`")
     if any(advice):
         lines.append(f"  What to do: {'. '.join(part[0].upper() + part[1:] for part in advice if part)}.")
@@ -125,6 +125,9 @@ def _chapters(story: dict[str, Any], state: State) -> list[tuple[str, str]]:
 
 def _damage(damage: dict[str, Any]) -> str:
     """Return the story of one damage in a line."""
+    if damage["suffix"] == "ledger":  # no file: hashes that differ from what was published
+        over = f"; since {words.at(damage['healed_at'])} they agree" if damage["healed_at"] else ""
+        return f"the catalog contradicts the ledger, found {words.at(damage['found_at'])}{over}"
     says = f"{damage['suffix']} {damage['kind']}, found {words.at(damage['found_at'])}"
     if damage["evidence"]:
         says += f", kept as {damage['evidence']}"
