@@ -39,9 +39,11 @@ def main() -> int:
     if revision().endswith("-dirty") and set(sys.argv[1:]) - BY_TAG:
         sys.exit("the checkout is not what is committed: a lock names the commit that its images are of")
     images = json.loads((ROOT / "build/images/digests.json").read_text())
-    for name in sys.argv[1:]:
+    # All of them first: the first one that is written makes the checkout another than what is committed.
+    locks = {name: lock(images, by_tag=name in BY_TAG) for name in sys.argv[1:]}
+    for name, pinned in locks.items():
         file = ROOT / "helm-values" / name / "release.lock"
-        file.write_text(json.dumps(lock(images, by_tag=name in BY_TAG), indent=2, sort_keys=True) + "\n")
+        file.write_text(json.dumps(pinned, indent=2, sort_keys=True) + "\n")
         print(file)
     return 0
 
