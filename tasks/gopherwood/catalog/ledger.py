@@ -5,10 +5,12 @@ till the commit (SQLite lets one writer in). An append reads and writes the righ
 the log means, who signs it, and how a lost catalog is noticed: gopherwood.ledger and docs/adr/0004-the-ledger.md.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from gopherwood import tlog
 from gopherwood.catalog.db import Database, insert_into, insert_rows, pieces
@@ -28,6 +30,8 @@ CAUGHT_UP = "ledger-sequence"
 
 SIZE = "ledger"
 """The counter that is the size of the ledger, and the lock of whoever appends."""
+
+_NAME = ("path", "version")
 
 _KEY_HINT = """a ledger keeps its key for ever, for clients know it by that: configure the key that it was begun with.
 If that is lost: take a new name, and begin a new ledger (docs/ledger.md)"""
@@ -108,11 +112,13 @@ class Ledger(Database):
     def ledger_published(self, start: int, limit: int) -> dict[int, LedgerEntry]:
         """Return what the versions table says of entries from `start` on whose versions are published, by number."""
         named = sa.and_(ledger.c.path == versions.c.path, ledger.c.version == versions.c.version)
+        published = sa.and_(named, versions.c.state == State.PUBLISHED.value)
         query = sa.select(ledger.c.number, versions.c.path, versions.c.version, versions.c.h1, versions.c.go_mod_h1)
-        query = query.select_from(ledger.join(versions, named)).where(versions.c.state == State.PUBLISHED.value)
+        # An outer join, or SQLite begins with all that is published.
+        query = query.select_from(ledger.outerjoin(versions, published))
         query = query.where(ledger.c.number >= start, ledger.c.number < start + limit)
         with self._reading() as connection:
-            rows = connection.execute(query).all()
+            rows = [row for row in connection.execute(query) if row.path is not None]
         return {r.number: LedgerEntry(ModuleVersion(r.path, r.version), r.h1, r.go_mod_h1, r.number) for r in rows}
 
     def ledger_missing(self, after: int, limit: int = 1_000) -> list[tuple[int, LedgerEntry]]:
@@ -185,21 +191,32 @@ def _head(connection: sa.Connection, size: int | None = None) -> LedgerHead | No
 
 
 def _known(connection: sa.Connection, mvs: Sequence[ModuleVersion]) -> dict[ModuleVersion, LedgerEntry]:
-    found: dict[ModuleVersion, LedgerEntry] = {}
-    name = sa.tuple_(ledger.c.path, ledger.c.version)
-    for piece in pieces([(mv.path, mv.version) for mv in mvs]):
-        query = sa.select(ledger).where(name.in_(piece))
-        found |= {entry.mv: entry for entry in map(_as_entry, connection.execute(query))}
-    return found
+    names = _names(connection, mvs)
+    query = sa.select(ledger).join(names, sa.and_(ledger.c.path == names.c.path, ledger.c.version == names.c.version))
+    return {entry.mv: entry for entry in map(_as_entry, connection.execute(query))} if mvs else {}
+
+
+def _names(connection: sa.Connection, mvs: Sequence[ModuleVersion]) -> sa.FromClause:
+    """Return names as a table to join with: SQLite uses no index for `(path, version) IN (...)`, and scans everything.
+
+    One value holds them all, so that the statement is the same for any number.
+    """
+    columns = [[mv.path for mv in mvs], [mv.version for mv in mvs]]
+    if connection.dialect.name == "sqlite":
+        each = sa.func.json_each(json.dumps(list(zip(*columns, strict=True)))).table_valued("value")
+        parts = [sa.func.json_extract(each.c.value, f"$[{at}]").label(name) for at, name in enumerate(_NAME)]
+        return sa.select(*parts).subquery()
+    arrays = [sa.cast(sa.literal(column, postgresql.ARRAY(sa.Text)), postgresql.ARRAY(sa.Text)) for column in columns]
+    return sa.func.unnest(*arrays).table_valued(*_NAME).render_derived()
 
 
 def _tiles(connection: sa.Connection, places: Collection[Place]) -> dict[Place, bytes]:
     found: dict[Place, bytes] = {}
-    place = sa.tuple_(ledger_tiles.c.level, ledger_tiles.c.n)
     for piece in pieces(sorted(places)):
-        query = sa.select(ledger_tiles).where(place.in_(piece))
+        levels, numbers = {level for level, _ in piece}, {n for _, n in piece}
+        query = sa.select(ledger_tiles).where(ledger_tiles.c.level.in_(levels), ledger_tiles.c.n.in_(numbers))
         found |= {(row.level, row.n): bytes(row.data) for row in connection.execute(query)}
-    return found
+    return {place: found[place] for place in places if place in found}
 
 
 def _hashes(connection: sa.Connection, indexes: Sequence[int]) -> list[Hash]:
