@@ -26,7 +26,7 @@ from gopherwood.errors import EXIT_FAILED, EXIT_INTEGRITY, EXIT_USAGE, Gopherwoo
 GRACE = 20.0
 """Seconds that a verb has to end after SIGTERM; less than the 30 that Kubernetes grants."""
 
-SOURCES = ("seed", "index", "updates", "closure", "requests")
+SOURCES = ("seed", "index", "updates", "closure", "requests", "sumdb")
 
 Verbs = Any  # argparse keeps the type of its sub-parsers private
 Verb = argparse.ArgumentParser

@@ -223,5 +223,6 @@ def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:
     """DAG files and plugins read only settings of their own from the environment."""
     sources = [*DAGS.glob("*.py"), *(airflow_alone.ROOT / "plugins").rglob("*.py")]
     read = {name for path in sources for name in re.findall(r'environ(?:\.get\(|\[)"(\w+)"', path.read_text())}
-    assert read <= {"GOPHERWOOD_POD_IMAGE", "GOPHERWOOD_DISCOVER_SINCE", "GOPHERWOOD_SERVING_URL", "PATH"}
+    own = {"GOPHERWOOD_DISCOVER_SINCE", "GOPHERWOOD_DISCOVER_LOG"}
+    assert read <= {"GOPHERWOOD_POD_IMAGE", "GOPHERWOOD_SERVING_URL", "PATH"} | own
     assert "GOPHERWOOD_POD_IMAGE" not in os.environ

@@ -1,9 +1,9 @@
 """Verb `discover`: find module versions that somebody wants, and put them into the queue.
 
 Where to look is a source, a function of its own file: `seed` (what a person names), `index` (the feed of a module
-index), `updates` (new versions of what we hold), `closure` (what building it needs) and `requests` (what clients
-missed). A source yields batches; each is enqueued in one transaction with its cursor. What is known already stays as
-it is. Bad lines are counted and reported, and never end a run.
+index), `updates` (new versions of what we hold), `closure` (what building it needs), `requests` (what clients missed)
+and `sumdb` (the log of a checksum database). A source yields batches; each is enqueued in one transaction with its
+cursor. What is known already stays as it is. Bad lines are counted and reported, and never end a run.
 """
 
 import logging
@@ -16,7 +16,7 @@ from itertools import islice
 from gopherwood import errors
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
-from gopherwood.discover import feed, graph, misses, seed, updates
+from gopherwood.discover import feed, graph, misses, records, seed, updates
 from gopherwood.discover.source import Ask, Bad, Batch, Source
 
 SOURCES: dict[str, Source] = {
@@ -25,6 +25,7 @@ SOURCES: dict[str, Source] = {
     "updates": updates.find,
     "closure": graph.find,
     "requests": misses.find,
+    "sumdb": records.find,
 }
 REPORTED = 100
 """Bad lines that a result names; the others are only counted."""

@@ -20,6 +20,8 @@ from gopherwood.config import Settings
 from gopherwood.errors import GopherwoodError, StoppedError
 from gopherwood.http import Client
 from gopherwood.module import ModuleVersion
+from gopherwood.store import open_store
+from gopherwood.sumdb import Databases
 from gopherwood.upstream import Upstream
 
 RESOLVERS = 16
@@ -75,6 +77,11 @@ class Ask:
         upstream = Upstream.from_settings(self.settings, self.client)
         self._open.callback(upstream.close)
         return upstream
+
+    @cached_property
+    def databases(self) -> Databases:
+        """The checksum databases that the settings name."""
+        return Databases.open(self.settings, self.upstream, self.catalog, open_store(self.settings))
 
     @cached_property
     def client(self) -> Client:

@@ -65,7 +65,7 @@ class SumDB:
         workers: int = WORKERS,
     ) -> None:
         self.database = database
-        self._fetch = fetch
+        self.fetch = fetch
         self._objects = objects
         self._heads = Heads(database, kept, objects)
         self._workers = workers
@@ -103,7 +103,7 @@ class SumDB:
         """
         try:
             with ThreadPoolExecutor(self._workers, "sumdb") as pool:
-                self._heads.merge(self._open_head(self._fetch("latest")), self._tiles(pool))
+                self._heads.merge(self._open_head(self.fetch("latest")), self.tiles(pool))
         except ProofError as error:
             self._kept(error)
             raise
@@ -117,7 +117,7 @@ class SumDB:
         failed: dict[str, GopherwoodError] = {}
         newest = self._heads.newest()
         with ThreadPoolExecutor(self._workers, "sumdb") as pool:
-            tiles = self._tiles(pool)
+            tiles = self.tiles(pool)
             reader = tlog.tile_hash_reader(newest.tree, tiles)
             for path in dict.fromkeys(paths):
                 try:
@@ -131,14 +131,24 @@ class SumDB:
             tiles.flush()
         return failed
 
+    def head(self) -> Head:
+        """Return the newest trusted head."""
+        return self._heads.newest()
+
+    def kept(self, error: ProofError) -> ProofError:
+        """Make the evidence of a lie durable, before anybody hears of it, and return the error."""
+        self._kept(error)
+        return error
+
     def _kept(self, result: Result) -> Result:
         """Make the evidence durable, if a result is a lie, before anybody hears of it."""
         if isinstance(result, ProofError) and not result.kept:
             evidence.keep(self._objects, self.name, result)
         return result
 
-    def _tiles(self, pool: Executor) -> Tiles:
-        return Tiles(self.name, self._fetch, self._objects, pool)
+    def tiles(self, pool: Executor) -> Tiles:
+        """Return a reader of tiles for one reading; nothing of it is kept before its `flush`."""
+        return Tiles(self.name, self.fetch, self._objects, pool)
 
     # --- one pass
 
@@ -151,7 +161,7 @@ class SumDB:
             else:
                 results[mv] = found
         if answers:
-            tiles = self._tiles(pool)
+            tiles = self.tiles(pool)
             wrong = self._heads.merge_all({answer.head.tree: answer.head for answer in answers}.values(), tiles)
             results |= {answer.mv: wrong[answer.head.tree] for answer in answers if answer.head.tree in wrong}
             proved = self._prove([answer for answer in answers if answer.head.tree not in wrong], tiles)
@@ -174,7 +184,7 @@ class SumDB:
             return error
 
     def _ask(self, mv: ModuleVersion) -> _Answer:
-        data = self._fetch(f"lookup/{module.escape_path(mv.path)}@{module.escape_version(mv.version)}")
+        data = self.fetch(f"lookup/{module.escape_path(mv.path)}@{module.escape_version(mv.version)}")
         try:
             number, text, signed = tlog.parse_record(data)
         except ProofError as error:  # damage on the way, as below
