@@ -173,7 +173,9 @@ def _hash(verbs: Verbs) -> None:
 def _audit(verbs: Verbs) -> None:
     from gopherwood import audit
 
-    audit.add_arguments(_verb(verbs, "audit", "look back at what is published: is every byte still what it was?"))
+    audit.add_arguments(
+        _verb(verbs, "audit", "look back at what is published: our own bytes, and where they came from")
+    )
 
 
 def _ledger(verbs: Verbs) -> None:

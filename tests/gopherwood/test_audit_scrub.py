@@ -12,8 +12,8 @@ from fakes import damage, postgres, s3, valid
 from fakes.goproxy import GoProxy
 from gopherwood import info, publish, status, store
 from gopherwood.audit import scrub
+from gopherwood.audit.budget import Budget
 from gopherwood.audit.copies import Copies
-from gopherwood.audit.parts import Budget
 from gopherwood.audit.scrub import Scrubbed
 from gopherwood.catalog import Catalog, Damage, LedgerEntry
 from gopherwood.catalog.schema import versions

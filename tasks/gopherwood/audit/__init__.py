@@ -13,7 +13,7 @@ from gopherwood.config import Settings
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the flags of `audit`."""
-    from gopherwood.audit.parts import budget
+    from gopherwood.audit.budget import budget
 
     kinds = verb.add_mutually_exclusive_group(required=True)
     kinds.add_argument("--scrub", action="store_true", help="re-hash published files: a day's share of the store")

@@ -5,20 +5,16 @@ which stay what they are whatever is published. One more part, `names`, reads no
 and looks for files that nobody published.
 """
 
-import argparse
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from gopherwood.audit.budget import Budget
 from gopherwood.catalog import part_of
 
 NAMES = "names"
-
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "s": 1, "m": 60, "h": 3600}
-_BUDGET = re.compile(rf"([0-9]+(?:\.[0-9]+)?) ?({'|'.join(_UNITS)})")
 
 
 def by_part(paths: Iterable[str]) -> dict[str, list[str]]:
@@ -27,22 +23,6 @@ def by_part(paths: Iterable[str]) -> dict[str, list[str]]:
     for path in sorted(paths):
         found[part_of(path)].append(path)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a run may spend: bytes read, or seconds."""
-
-    bytes: float = math.inf
-    seconds: float = math.inf
-
-
-def budget(text: str) -> Budget:
-    """Parse `20GB` or `90m`, for argparse."""
-    if not (match := _BUDGET.fullmatch(text.strip())):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of bytes or time, such as 20GB or 90m")
-    amount = float(match[1]) * _UNITS[match[2]]
-    return Budget(seconds=amount) if match[2] in "smh" else Budget(bytes=amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +35,7 @@ class Extent:
     """Parts that this run does."""
     share: tuple[int, datetime] | None = None
     """Parts that all runs together begin since a time."""
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
 
 
 def extent(

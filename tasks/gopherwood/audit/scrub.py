@@ -17,8 +17,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from gopherwood import store
+from gopherwood.audit.budget import Budget
 from gopherwood.audit.examine import Kind
-from gopherwood.audit.parts import NAMES, Budget, Extent, by_part, extent
+from gopherwood.audit.parts import NAMES, Extent, by_part, extent
 from gopherwood.audit.repair import Repairs, Settled
 from gopherwood.audit.walk import Tools, Walk
 from gopherwood.catalog import Catalog, Round
