@@ -6,7 +6,6 @@ configuration and 3 integrity (failed at once: no retry cures them), anything el
 
 import json
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -18,22 +17,6 @@ FALSE = frozenset({"", "false", "none", "0", "[]", "{}"})
 """What a template may render to (in any case of letters) that means no."""
 
 TEMPLATE_FIELDS = ("arguments", "more_arguments", "only_if")
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Resources of a pod, in Kubernetes' units."""
-
-    cpu: str
-    memory: str
-    cpu_limit: str
-    memory_limit: str
-
-
-NORMAL = Size(cpu="800m", memory="1Gi", cpu_limit="800m", memory_limit="2Gi")
-"""A command at work: one core less what the node needs for itself, so that pods fill nodes evenly."""
-SMALL = Size(cpu="100m", memory="256Mi", cpu_limit="800m", memory_limit="512Mi")
-"""A command that mostly waits or only asks the catalog. Its limit is no smaller: starting Python takes a core."""
 
 
 class CommandLine:

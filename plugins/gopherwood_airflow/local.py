@@ -19,7 +19,8 @@ from typing import IO, Any
 
 from airflow.sdk import BaseOperator
 
-from gopherwood_airflow import command
+from gopherwood_airflow import command, sizes
+from gopherwood_airflow.jobs import Job
 from gopherwood_airflow.node_pools import DEFAULT, NodePool
 
 GRACE = 4.0
@@ -40,11 +41,14 @@ class LocalProcess(command.CommandLine, BaseOperator):
         more_arguments: str = "",
         only_if: str = "true",
         node_pool: NodePool = DEFAULT,
-        size: command.Size = command.NORMAL,
+        size: sizes.Size = sizes.NORMAL,
+        job: Job | None = None,
+        modules: str = "",
         result: bool = False,
         program: Sequence[str] = command.PROGRAM,
         **kwargs: Any,
     ) -> None:
+        del job, modules  # they are about pods
         super().__init__(do_xcom_push=result, **kwargs)
         self.arguments = arguments  # type: ignore[assignment]  # a template until it is rendered, if mapped
         self.more_arguments = more_arguments

@@ -8,14 +8,17 @@ Parameters:
     more_arguments: a template that renders to a JSON list of strings, appended. For lists that a person enters.
     only_if: a template; the task is skipped, and nothing started, when it renders to something false.
     node_pool: where the pod runs (node_pools.py). Default: the machines that stay.
-    size: `NORMAL` or `SMALL`.
+    size: a step of the ladder of sizes.py: `SMALL`, `NORMAL`, `LARGE`, `HUGE`.
+        A task that was killed for memory is tried again one step up.
+    job: what kind of job it is (jobs.py); by default the verb says it.
+    modules: a template that renders to how many modules it is about, where that is known; a label of the pod.
     result: whether the JSON that the command writes to the file `$GOPHERWOOD_XCOM` is the task's XCom.
     program: what to run instead of `gopherwood`.
 """
 
 import os
 
-from gopherwood_airflow.command import NORMAL, SMALL, Size
+from gopherwood_airflow.sizes import HUGE, LARGE, NORMAL, SMALL, Size
 
 CLUSTERED = bool(os.environ.get("GOPHERWOOD_POD_IMAGE"))
 
@@ -24,4 +27,4 @@ if CLUSTERED:
 else:
     from gopherwood_airflow.local import LocalProcess as TaskPod  # type: ignore[assignment]
 
-__all__ = ["CLUSTERED", "NORMAL", "SMALL", "Size", "TaskPod"]
+__all__ = ["CLUSTERED", "HUGE", "LARGE", "NORMAL", "SMALL", "Size", "TaskPod"]

@@ -1,55 +1,13 @@
 """TaskPod on a real cluster: one DAG of pods, run once by Airflow itself; what became of each pod and each task."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cluster.kube import NAMESPACE, Cluster
-from gopherwood_images.recipes import ROOT
+from cluster.airflow_run import Run
+from cluster.kube import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_group("cluster")]
-DAGS = Path(__file__).parent / "dags"
-
-
-class Run:
-    """A run of the DAG of pods: its log, the states of its tasks, and the pods it left to be looked at."""
-
-    def __init__(self, cluster: Cluster, folder: Path, **settings: str) -> None:
-        """Run the DAG in an Airflow of its own."""
-        cluster.kubectl("delete", "pods", "--all")
-        env = airflow_env(cluster, folder) | settings
-        airflow = Path(sys.executable).with_name("airflow")
-        subprocess.run([airflow, "db", "migrate"], env=env, check=True, capture_output=True)
-        done = subprocess.run([sys.executable, DAGS / "pods.py"], env=env, capture_output=True, text=True)
-        self.log = done.stdout + done.stderr
-        line = next((line for line in self.log.splitlines() if line.startswith("STATES ")), None)
-        assert line, self.log[-5000:]
-        self.states = {(name, index): state for name, index, state, _tries in json.loads(line.removeprefix("STATES "))}
-        self.pods = cluster.get("pods")
-
-    def pod(self, task: str) -> dict[str, Any]:
-        """Return the pod of a task."""
-        return next(pod for pod in self.pods if pod["metadata"]["labels"]["task_id"] == task)
-
-
-def airflow_env(cluster: Cluster, folder: Path) -> dict[str, str]:
-    """Return the environment of an Airflow that has this cluster configured, by one source alone."""
-    return cluster.env | {
-        "AIRFLOW_HOME": str(folder),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "PYTHONPATH": str(ROOT / "plugins"),
-        "PATH": f"{Path(sys.executable).parent}:{cluster.env['PATH']}",
-        "GOPHERWOOD_POD_IMAGE": cluster.image,
-        "GOPHERWOOD_POD_NAMESPACE": NAMESPACE,
-        "GOPHERWOOD_POD_CONFIG": "settings",
-    }
 
 
 @pytest.fixture(scope="module")

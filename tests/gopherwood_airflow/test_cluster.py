@@ -1,66 +1,23 @@
 """The pod: what its manifest says. What a cluster makes of it is in tests/cluster."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, ClassVar
+import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 import airflow_alone
+from podspec import IMAGE, manifest
 
 assert airflow_alone
 pytestmark = pytest.mark.xdist_group("airflow")
-
-
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: nowhere
-contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
-clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: nobody, user: {}}]
-"""
-
-
-@pytest.fixture
-def pod_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Return a function that makes a ClusterPod with a cluster configured."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(KUBECONFIG)
-    monkeypatch.setenv("GOPHERWOOD_POD_IMAGE", "localhost/gopherwood:1")
-    monkeypatch.setenv("GOPHERWOOD_POD_CONFIG", "settings")
-    monkeypatch.setenv("GOPHERWOOD_POD_SECRET", "secrets")
-    from gopherwood_airflow.cluster import ClusterPod
-
-    defaults = {"task_id": "on_it", "arguments": ["smoke"], "config_file": str(kubeconfig)}
-    return lambda **kwargs: ClusterPod(**(defaults | kwargs))
-
-
-@pytest.fixture
-def spec(pod_of: Any) -> dict[str, Any]:
-    """Return the pod of a task, as Kubernetes is sent it."""
-    return manifest(pod_of())
-
-
-def manifest(pod: Any) -> dict[str, Any]:
-    """Return a task's pod as plain values, with Kubernetes' own names."""
-    from kubernetes.client import ApiClient
-
-    from gopherwood_airflow import node_pools
-
-    assert node_pools
-    request = pod.build_pod_request_obj(None)
-    return ApiClient().sanitize_for_serialization(request)  # type: ignore[no-any-return]
 
 
 def test_command_is_that_of_the_image(spec: dict[str, Any]) -> None:
     """The container runs `gopherwood` with the task's arguments from the configured image."""
     container = spec["spec"]["containers"][0]
     assert (container["image"], container["command"], container["args"]) == (
-        "localhost/gopherwood:1",
+        IMAGE,
         ["gopherwood"],
         ["smoke"],
     )
@@ -75,9 +32,13 @@ def test_pod_is_bound_to_its_node_pool(pod_of: Any) -> None:
     assert required["nodeSelectorTerms"] == [
         {"matchExpressions": [{"key": "node-pool", "operator": "In", "values": ["pvm-pool"]}]}
     ]
-    assert spec["tolerations"] == [
-        {"key": "node-pool", "operator": "Equal", "value": "pvm-pool", "effect": "NoSchedule"}
-    ]
+    assert spec["tolerations"][0] == {
+        "key": "node-pool",
+        "operator": "Equal",
+        "value": "pvm-pool",
+        "effect": "NoSchedule",
+    }
+    assert {taint["key"] for taint in spec["tolerations"][1:]} == {taint.key for taint in PREEMPTIBLE.provider_taints}
 
 
 def test_resources_are_explicit(spec: dict[str, Any]) -> None:
@@ -131,55 +92,71 @@ def test_result_needs_no_sidecar(pod_of: Any) -> None:
     assert {"name": "GOPHERWOOD_XCOM", "value": "/dev/termination-log"} in containers[0]["env"]
 
 
-def ended_pod(code: int) -> dict[str, Any]:
-    """Return a pod whose container has ended, as the API server tells it."""
-    status = {
-        "name": "base",
-        "image": "",
-        "imageID": "",
-        "ready": False,
-        "restartCount": 0,
-        "state": {"terminated": {"exitCode": code}},
-    }
-    return {
-        "metadata": {"name": "pod", "namespace": "gopherwood", "labels": {}},
-        "spec": {"containers": [{"name": "base"}]},
-        "status": {"phase": "Failed", "containerStatuses": [status]},
-    }
+def context(**task: Any) -> Any:
+    """Return what Airflow tells of a task that runs."""
+    ti = SimpleNamespace(**{"dag_id": "ingest", "task_id": "on_it", "map_index": -1, "try_number": 2} | task)
+    return {"ti": ti, "run_id": "scheduled__2026-10-01T00:00:00+00:00", "dag": None}
 
 
-class ApiServer(BaseHTTPRequestHandler):
-    """Knows one pod."""
-
-    pod: ClassVar[dict[str, Any]]
-
-    def do_GET(self) -> None:
-        body = json.dumps(self.pod).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_PATCH = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
+def test_labels_name_dag_task_and_run(pod_of: Any) -> None:
+    """A pod's labels lead to its task: DAG, task, run and try, each made a value that Kubernetes takes."""
+    labels = manifest(pod_of(modules="12"), context(map_index=3))["metadata"]["labels"]
+    assert labels["dag_id"] == "ingest"
+    assert labels["task_id"] == "on_it"
+    assert labels["run_id"].startswith("scheduled__2026-10-01T0000000000-")
+    assert (labels["map_index"], labels["try_number"], labels["modules"], labels["size"]) == ("3", "2", "12", "normal")
+    assert all(re.fullmatch(r"([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?", value) for value in labels.values())
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
-    [(99, AirflowSkipException), (2, AirflowFailException), (3, AirflowFailException), (1, AirflowException)],
+    ("verb", "account", "evictable"),
+    [
+        ("fetch", "gopherwood-fetch", "true"),
+        ("validate", "gopherwood-validate", "true"),
+        ("audit", "gopherwood-audit", "true"),
+        ("publish", "gopherwood-publish", "false"),
+        ("discover", "gopherwood-task", "false"),
+    ],
 )
-def test_exit_codes_mean_the_same_as_without_a_cluster(pod_of: Any, code: int, error: type[Exception]) -> None:
-    """A pod that ended with 99 is skipped, with 2 or 3 failed for good, with another code tried again."""
-    ApiServer.pod = ended_pod(code)
-    with ThreadingHTTPServer(("127.0.0.1", 0), ApiServer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        task = pod_of(on_finish_action="keep_pod", log_events_on_failure=False)
-        Path(task.config_file).write_text(KUBECONFIG.replace("127.0.0.1:1", f"127.0.0.1:{server.server_port}"))
-        ended = task.client.read_namespaced_pod("pod", "gopherwood")
-        with pytest.raises(error) as caught:
-            task.cleanup(ended, ended)
-        server.shutdown()
-    assert type(caught.value) is error
+def test_verb_says_who_a_pod_is_and_whether_its_node_may_go(
+    pod_of: Any, monkeypatch: pytest.MonkeyPatch, verb: str, account: str, evictable: str
+) -> None:
+    """Each kind of job has its service account; only what leases its work lets an autoscaler take its node."""
+    monkeypatch.setenv("GOPHERWOOD_POD_SERVICE_ACCOUNT", "gopherwood-{job}")
+    pod = manifest(pod_of(arguments=[verb]))
+    assert pod["spec"]["serviceAccountName"] == account
+    assert pod["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == evictable
+
+
+@pytest.mark.parametrize("spread", ["preferred", "required"])
+def test_pods_of_one_task_keep_apart(pod_of: Any, spread: str) -> None:
+    """Where a task asks for it, its pods keep to different nodes; those of other tasks do not matter."""
+    from gopherwood_airflow.jobs import Job
+
+    rules = manifest(pod_of(job=Job("fetch", spread=spread)))["spec"]["affinity"]["podAntiAffinity"]  # type: ignore[arg-type]
+    ((kind, (term,)),) = rules.items()
+    assert kind == f"{spread}DuringSchedulingIgnoredDuringExecution"
+    term = term.get("podAffinityTerm", term)
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"]["matchLabels"] == {
+        "app": "gopherwood-task",
+        "app.kubernetes.io/component": "on_it",
+    }
+
+
+def test_tasks_share_nodes_unless_they_ask(spec: dict[str, Any]) -> None:
+    """No rule keeps pods apart that did not ask for one."""
+    assert set(spec["spec"]["affinity"]) == {"nodeAffinity"}
+
+
+def test_priority_and_grace(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The priority class is a setting, none by default; a pod has 30 seconds to give its leases back."""
+    assert "priorityClassName" not in manifest(pod_of())["spec"]
+    monkeypatch.setenv("GOPHERWOOD_POD_PRIORITY_CLASS", "batch")
+    spec = manifest(pod_of())["spec"]
+    assert (spec["priorityClassName"], spec["terminationGracePeriodSeconds"]) == ("batch", 30)
+
+
+def test_restarted_worker_goes_on_with_the_pod_that_runs(pod_of: Any) -> None:
+    """The pod's name is kept in Airflow's task state store: a worker that comes back starts no second pod."""
+    assert pod_of().durable is True

@@ -1,0 +1,42 @@
+"""What kind of job a command is: who its pod is to the cluster, and whether a node may be taken from under it.
+
+A DAG does not say this: the verb does, by the table below. A task that differs is given a `job=` of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A kind of job."""
+
+    name: str
+    """Part of its service account's name."""
+    evictable: bool = False
+    """Whether a cluster autoscaler may take its node away: true for what leases its work and gives it back."""
+    spread: Literal["no", "preferred", "required"] = "no"
+    """Whether pods of one task keep to different nodes: where a node's network or its loss would hit all of them."""
+
+
+TASK = Job("task")
+"""Any other command: short, or it must not be interrupted, or both."""
+
+JOBS = {
+    job.name: job
+    for job in (
+        Job("fetch", evictable=True, spread="preferred"),
+        Job("validate", evictable=True),
+        # Killed at any instruction it loses nothing; but each start waits for the disk, and readers for its end.
+        Job("publish"),
+        Job("audit", evictable=True, spread="preferred"),
+    )
+}
+"""Kinds of jobs with a service account of their own, by their verb. The tasks' chart makes the accounts."""
+
+
+def job_of(arguments: Any) -> Job:
+    """Return the kind of job that a command line is; TASK for one that is not known yet."""
+    verb = arguments[0] if isinstance(arguments, Sequence) and arguments else ""
+    return JOBS.get(verb, TASK)

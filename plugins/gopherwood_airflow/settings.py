@@ -1,0 +1,58 @@
+"""Where pods run: the environment variables `GOPHERWOOD_POD_<FIELD>`, read when a DAG file is parsed.
+
+A setting that cannot be meant is an import error of every DAG, in the UI and in the log, before there is any pod.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+PREFIX = "GOPHERWOOD_POD_"
+BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
+TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+class SettingError(ValueError):
+    """A setting of `GOPHERWOOD_POD_...` that cannot be used; says which, and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where pods run, and as whom."""
+
+    image: str
+    """The tasks' image, by digest: a tag may be another image tomorrow, and in a retry of today's task."""
+    namespace: str = "gopherwood"
+    config: str = ""
+    """Name of the ConfigMap of settings, as environment variables."""
+    secret: str = ""
+    """Name of the Secret of settings, as environment variables."""
+    service_account: str = "default"
+    """Service account of the pods; `{job}` in it becomes the kind of job: task, fetch, validate, publish or audit."""
+    priority_class: str = ""
+    """Name of the PriorityClass of the pods; none leaves it to the cluster."""
+    deferrable: bool = False
+    """Wait for pods in the triggerer instead of in a worker's process."""
+    allow_tags: bool = False
+    """Take an image without a digest. For development only."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raises SettingError when there is no image, or one without a digest."""
+        texts = {name: environ.get(PREFIX + name.upper(), "").strip() for name in cls.__slots__}
+        flags = {name: texts[name].lower() in TRUE for name in ("deferrable", "allow_tags")}
+        cluster = cls(**({name: text for name, text in texts.items() if text} | {"image": texts["image"]} | flags))  # type: ignore[arg-type]
+        if not cluster.image:
+            raise SettingError(f"{PREFIX}IMAGE names no image: name the tasks' image by digest")
+        if not cluster.allow_tags and not BY_DIGEST.fullmatch(cluster.image):
+            raise SettingError(
+                f"{PREFIX}IMAGE={cluster.image} has no digest: name it as REPOSITORY@sha256:..., "
+                f"or, for development only, set {PREFIX}ALLOW_TAGS=true"
+            )
+        return cluster
+
+    def account(self, job: str) -> str:
+        """Return the service account for a kind of job."""
+        return self.service_account.replace("{job}", job)
