@@ -55,6 +55,7 @@ with DAG(
         only_if="{{ params.modules }}",
         arguments=["discover", "--source", "seed"],
         more_arguments="{{ params.modules | tojson }}",
+        modules="{{ params.modules | count }}",
         size=SMALL,
     )
     closure = TaskPod(
@@ -62,6 +63,7 @@ with DAG(
         only_if="{{ params.closure }}",
         arguments=["discover", "--source", "closure"],
         more_arguments="{{ params.modules | tojson }}",
+        modules="{{ params.modules | count }}",
     )
     planning = ["plan", "--max-workers", "{{ params.max_workers }}", "--xcom"]
     plan = TaskPod(task_id="plan", arguments=planning, size=SMALL, result=True)

@@ -4,7 +4,8 @@ One command on each node pool: settings can be read, the catalog, the store and 
 change of the platform, and first of all when something is wrong.
 
 **When it is red.** The red task names its pool, and its log names the part that did not answer and the setting that
-says where it is. A task that stays *queued* or whose pod is unschedulable: the pool has no node to offer.
+says where it is. *Node pool NAME does not exist*: no node has its label; the log names the pools that there are. A pod
+that waits and is given up after ten minutes: the pool has no node to offer, and did not grow.
 """
 
 from datetime import timedelta
@@ -22,7 +23,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=15),
-    default_args=default_args(retries=0, execution_timeout=timedelta(minutes=10)),
+    default_args=default_args(retries=0, execution_timeout=timedelta(minutes=13)),
     tags=["by-hand"],
 ):
     for pool in POOLS:

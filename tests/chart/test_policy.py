@@ -7,9 +7,11 @@ from dataclasses import fields
 import kubernetes_validate
 import pytest
 
-from chart.render import CHARTS, ENVIRONMENTS, PINNED, VALUES, Object, environment, objects, only, pods
+from chart.render import CHARTS, ENVIRONMENTS, PINNED, VALUES, Object, environment, files, objects, only, pods, template
 from gopherwood.config import Settings
+from gopherwood_airflow.jobs import JOBS
 from gopherwood_airflow.node_pools import POOLS
+from gopherwood_airflow.settings import Cluster
 
 LABELS = {f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "part-of", "version", "managed-by")}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -168,6 +170,26 @@ def test_node_pools_are_those_of_the_dags() -> None:
     """The pre-check of an installation visits each pool that node_pools.py declares."""
     checked = {each["metadata"]["name"] for each in objects("production") if "-pool-" in each["metadata"]["name"]}
     assert checked == {f"gopherwood-pool-{pool.name}" for pool in POOLS}
+
+
+def test_listing_nodes_is_the_one_right_beyond_the_namespace() -> None:
+    """Where it is given, Airflow's accounts may list nodes of the cluster, and nothing else outside their namespace."""
+    lock = VALUES / "dev" / "release.lock"
+    role = only(
+        template("tasks", *files("dev", "tasks"), lock, more=("--set", "airflow.listNodes=true")), "ClusterRole"
+    )
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+
+
+@every_environment
+def test_airflow_can_use_what_it_is_told_of_pods(name: str) -> None:
+    """The settings of pods are ones that plugins/gopherwood_airflow takes, and each kind of job has its account."""
+    accounts = {each["metadata"]["name"] for each in objects(name) if each["kind"] == "ServiceAccount"}
+    (told,) = (data for data in config_maps(name) if "GOPHERWOOD_POD_IMAGE" in data)
+    assert set(told) <= {f"GOPHERWOOD_POD_{spec.name.upper()}" for spec in fields(Cluster)}
+    cluster = Cluster.from_env(told)
+    assert cluster.allow_tags is (name not in PINNED)
+    assert {cluster.account(job) for job in ("task", *JOBS)} <= accounts
 
 
 @pytest.mark.parametrize("name", PINNED)

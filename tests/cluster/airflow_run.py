@@ -27,6 +27,8 @@ class Run:
     ) -> None:
         """Run the DAG, and do something else meanwhile."""
         cluster.kubectl("delete", "pods", "--all")
+        cluster.kubectl("delete", "configmap", "settings", "--ignore-not-found")
+        cluster.kubectl("create", "configmap", "settings", "--from-literal=GOPHERWOOD_HOME=/tmp/gopherwood")
         env = airflow_env(cluster, folder) | settings
         airflow = Path(sys.executable).with_name("airflow")
         subprocess.run([airflow, "db", "migrate"], env=env, check=True, capture_output=True)

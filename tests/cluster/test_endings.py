@@ -31,8 +31,6 @@ def evict(cluster: Cluster) -> None:
 @pytest.fixture(scope="module")
 def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run that has ended."""
-    cluster.kubectl("delete", "configmap", "settings", "--ignore-not-found")
-    cluster.kubectl("create", "configmap", "settings", "--from-literal=GOPHERWOOD_HOME=/tmp/gopherwood")
     return Run(cluster, tmp_path_factory.mktemp("airflow"), "endings", lambda: evict(cluster))
 
 

@@ -13,7 +13,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_
 @pytest.fixture(scope="module")
 def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run that has ended."""
-    cluster.kubectl("create", "configmap", "settings", "--from-literal=GOPHERWOOD_HOME=/tmp/gopherwood")
     return Run(cluster, tmp_path_factory.mktemp("airflow"))
 
 
