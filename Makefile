@@ -11,7 +11,7 @@ LOCAL := not browser and not cluster and not chart
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-scrub
+.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,7 +80,7 @@ lock: setup ## resolve the lock anew (exact versions, hashes, no host names)
 images: setup ## container images, by docker or buildah, else as archives: make images ARGS="--base IMAGE tasks serving"
 	@PYTHONPATH=images $(BIN)/python -m gopherwood_images $(ARGS)
 
-bench: bench-hash bench-serving bench-ingest ## all benchmarks, one after another
+bench: bench-hash bench-ledger bench-serving bench-ingest ## all benchmarks, one after another
 
 bench-serving: setup ## serving beside nginx, goproxy and Athens (needs nginx and wrk)
 	$(BIN)/python tests/bench/serving.py $(ARGS)
@@ -90,6 +90,9 @@ bench-ingest: setup ## 10,000 synthetic modules, twice, beside `go mod download`
 
 bench-scrub: setup ## reading the store again beside `sha256sum` of the same bytes
 	$(BIN)/python tests/bench/scrub.py $(ARGS)
+
+bench-ledger: setup ## a million entries in the ledger: appends, proofs, bytes
+	$(BIN)/python tests/bench/ledger.py $(ARGS)
 
 bench-hash: setup ## h1 of real module zips beside Go's dirhash
 	$(BIN)/python tests/bench/hash.py $(ARGS)
