@@ -55,7 +55,7 @@ with DAG(
         only_if="{{ params.modules }}",
         arguments=["discover", "--source", "seed"],
         more_arguments="{{ params.modules | tojson }}",
-        modules="{{ params.modules | count }}",
+        modules="{{ (params.modules or []) | count }}",
         size=SMALL,
     )
     closure = TaskPod(
@@ -63,7 +63,7 @@ with DAG(
         only_if="{{ params.closure }}",
         arguments=["discover", "--source", "closure"],
         more_arguments="{{ params.modules | tojson }}",
-        modules="{{ params.modules | count }}",
+        modules="{{ (params.modules or []) | count }}",
     )
     planning = ["plan", "--max-workers", "{{ params.max_workers }}", "--xcom"]
     plan = TaskPod(task_id="plan", arguments=planning, size=SMALL, result=True)

@@ -31,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 class LocalProcess(command.CommandLine, BaseOperator):
     """Runs a command line as a local process; see `pods.TaskPod` for the parameters."""
 
-    template_fields: Sequence[str] = command.TEMPLATE_FIELDS
+    template_fields: Sequence[str] = (*command.TEMPLATE_FIELDS, "modules")
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -48,11 +48,14 @@ class LocalProcess(command.CommandLine, BaseOperator):
         program: Sequence[str] = command.PROGRAM,
         **kwargs: Any,
     ) -> None:
-        del job, modules  # they are about pods
+        del job  # it is about pods
         super().__init__(do_xcom_push=result, **kwargs)
         self.arguments = arguments  # type: ignore[assignment]  # a template until it is rendered, if mapped
         self.more_arguments = more_arguments
         self.only_if = only_if
+        self.modules = (
+            modules  # a label of pods; rendered here too, so that a template which cannot be fails everywhere
+        )
         self.node_pool = node_pool
         self.size = size
         self.program = program

@@ -166,6 +166,14 @@ def test_real_parser_takes_every_command(dag: DAG, capsys: pytest.CaptureFixture
             pytest.fail(f"gopherwood {' '.join(line)}: {capsys.readouterr().err}")
 
 
+def test_count_of_modules_is_a_number_whatever_was_entered(dag: DAG) -> None:
+    """The label that counts modules renders to a number, also in a run for which nobody entered any."""
+    for params in ({}, EXAMPLES.get(dag.dag_id, {})):
+        context = {"params": {**dag.params.dump(), **params}, **INTERVAL}
+        for template in filter(None, (field(task, "modules") for task in dag.tasks if hasattr(task, "modules"))):
+            assert dag.tasks[0].render_template(template, context).isdigit()
+
+
 def test_tasks_that_ask_an_upstream_may_leave_the_cluster(dag: DAG) -> None:
     """The tasks' chart lets out tasks whose commands ask an upstream, and keeps publishing in."""
     values = yaml.safe_load((airflow_alone.ROOT / "tasks/chart/values.yaml").read_text())
