@@ -33,7 +33,7 @@ def go_env(*names: str) -> dict[str, str]:
     """
     values = {name: os.environ.get(name, "") for name in names}
     if unset := tuple(sorted(name for name, value in values.items() if not value)):
-        values |= _ask_go(unset, os.environ.get("GOENV", ""), os.environ.get("HOME", ""))
+        values |= _ask_go(find_go(), unset, _what_go_reads())
     return values
 
 
@@ -46,12 +46,19 @@ def patterns(name: str) -> str:
     return go_env(name)[name]
 
 
+def _what_go_reads() -> tuple[tuple[str, str], ...]:
+    """Return what decides an answer: Go derives some variables from others, and HOME says which file it reads."""
+    return tuple(
+        sorted((k, v) for k, v in os.environ.items() if k.startswith("GO") or k in ("HOME", "XDG_CONFIG_HOME"))
+    )
+
+
 @cache
-def _ask_go(names: tuple[str, ...], _goenv: str, _home: str) -> dict[str, str]:
-    # The two unnamed arguments decide which file Go reads, so they belong to the key of the cache. GOTOOLCHAIN and the
-    # folder keep a go.mod round here from making Go fetch another toolchain first.
+def _ask_go(go: Path, names: tuple[str, ...], _environment: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    # The environment is there for the cache's key alone. GOTOOLCHAIN and the folder keep a go.mod round here from
+    # making Go fetch another toolchain first.
     env = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off"}
-    command = [str(find_go()), "env", "-json", *names]
+    command = [str(go), "env", "-json", *names]
     done = subprocess.run(command, env=env, cwd=Path.home().anchor, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ConfigError(f"`go env` failed: {done.stderr.strip()}", hint=_HINT)

@@ -144,7 +144,7 @@ def inflate(stream: str) -> Answer:
     inflater = zipdir._ZLIB.new()
     try:
         content = inflater.decompress(gotext.to_bytes(stream), (1 << 16) + 1)
-    except zlib.error:
+    except zipdir._ZLIB.error:
         return ["!"]
     return [f"{len(content)} {zlib.crc32(content):08x}" if inflater.eof and len(content) <= 1 << 16 else "!"]
 
