@@ -13,6 +13,9 @@ from gopherwood_images.recipes import RECIPES, ROOT, Recipe
 BASES = Path(os.environ.get("KUBE_HOME", Path.home() / ".cache" / "kube-for-tests")) / "images"
 """Where the recipe of the test cluster leaves its base archives."""
 
+FLAGS = {"python": "--base", "vcs": "--vcs-base", "nginx": "--nginx-base"}
+"""The flag that names the base of each kind."""
+
 
 def main() -> int:
     """Build the images that are named, print their digests, and write them to `digests.json`."""
@@ -26,6 +29,9 @@ def main() -> int:
     builder = options.builder or builders.choose()
     for name in options.names or RECIPES:
         recipe = RECIPES[name]
+        if recipe.base == "vcs" and not options.names and not _given(recipe, options):
+            print(f"{name:8} left out: name an image with Python and git by --vcs-base")
+            continue
         how = {"tag": options.tag, "builder": builder, "registry": options.registry, "python": options.python}
         pinned[name] = made = make(recipe, _base(recipe, options, builder), out, **how)
         size = tree.size(out / name) >> 20
@@ -40,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}; default: all")
     parser.add_argument("--base", default="", help="image, or its archive, with Python 3.11; best by digest")
     parser.add_argument("--nginx-base", default="", help="image, or its archive, with nginx; best by digest")
+    parser.add_argument("--vcs-base", default="", help="image, or its archive, with Python 3.11 and git; best by digest")
     parser.add_argument("--builder", choices=builders.BUILDERS, help="default: docker or buildah, else an archive")
     parser.add_argument("--registry", default="localhost", help="what names of images begin with (default: localhost)")
     parser.add_argument("--tag", default=version(), help="default: the version")
@@ -49,11 +56,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _base(recipe: Recipe, options: argparse.Namespace, builder: str) -> str:
-    flag, given = ("--nginx-base", options.nginx_base) if recipe.base == "nginx" else ("--base", options.base)
-    base = given or str(BASES / f"{recipe.base}.tar")
-    if not Path(base).is_file() and (builder == "archive" or not given):
-        sys.exit(f"no base {base}: name an image{' archive' if builder == 'archive' else ''} with {flag}")
-    return base
+    given = _given(recipe, options)
+    if not given or (builder == "archive" and not Path(given).is_file()):
+        flag, archive = FLAGS[recipe.base], " archive" if builder == "archive" else ""
+        sys.exit(f"no base {given or _left(recipe)}: name an image{archive} with {flag}")
+    return given
+
+
+def _given(recipe: Recipe, options: argparse.Namespace) -> str:
+    """Return the base that is named for a recipe, else the archive that was left for it, else nothing."""
+    named: str = getattr(options, FLAGS[recipe.base].strip("-").replace("-", "_"))
+    return named or (str(_left(recipe)) if _left(recipe).is_file() else "")
+
+
+def _left(recipe: Recipe) -> Path:
+    return BASES / f"{recipe.base}.tar"
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def _archive(order: Order) -> str:
         image.add_layer(order.context / layer)
     image.annotations = order.labels
     recipe = order.recipe
-    environment = {"PYTHONPATH": f"/{LIBRARIES}"} | recipe.environment if recipe.base == "python" else {}
+    environment = {"PYTHONPATH": f"/{LIBRARIES}"} | recipe.environment if recipe.python else {}
     oci.set_up(image, user=USER, command=recipe.command, environment=environment, stop_signal=recipe.stop_signal)
     return oci.write(image, order.out, order.name)
 

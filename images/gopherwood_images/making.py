@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from gopherwood_images import builders, tree
+from gopherwood_images import builders, bytecode, tree
 from gopherwood_images.recipes import ROOT, SBOM, Recipe
 
 PYTHON_IN_BASE = "/usr/bin/python3"
@@ -28,6 +28,8 @@ def make(
     for folder in (dependencies, ours):
         folder.mkdir(parents=True)
     tree.fill(recipe, dependencies, ours, version=version(), python=python)
+    if recipe.python and Path(base).is_file():
+        bytecode.refresh(Path(base).absolute(), dependencies, python, tree.compile_below)
     repository = f"{registry}/{recipe.image}"
     name, archive = f"{repository}:{tag}", out / f"{recipe.image}.tar"
     digest = builders.build(builder, builders.Order(recipe, context, base, name, labels(recipe, ours), archive))

@@ -57,6 +57,12 @@ def read(archive: Path) -> Image:
     return Image(contents, manifest, json.loads(contents[manifest["config"]["digest"]]))
 
 
+def layers(image: Image) -> Iterator[io.BytesIO]:
+    """Yield the layers, lowest first, for `tarfile.open`, which sees by itself how they are packed."""
+    for layer in image.manifest["layers"]:
+        yield io.BytesIO(image.contents[layer["digest"]])
+
+
 def write(image: Image, out: Path, name: str) -> str:
     """Write an image to an archive and return its digest.
 

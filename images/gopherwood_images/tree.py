@@ -28,7 +28,7 @@ def fill(recipe: Recipe, dependencies: Path, ours: Path, *, version: str, python
 
     `python` is the interpreter's path in the base. Needs the lock's distributions in this environment.
     """
-    names = lock.needed(recipe.extras, core=recipe.ours)
+    names = lock.needed(recipe.extras, core=recipe.ours) | set(recipe.more)
     with tempfile.TemporaryDirectory() as work:
         if names:
             pinned = Path(work, "pinned.txt")
@@ -40,8 +40,10 @@ def fill(recipe: Recipe, dependencies: Path, ours: Path, *, version: str, python
         _copy_python(ROOT / source, ours / target.lstrip("/"))
     for program, call in recipe.programs.items():
         _write_program(ours / "usr/local/bin" / program, call, python)
+    for program, file in recipe.links.items():
+        (ours / "usr/local/bin" / program).symlink_to(file)
     for folder in (dependencies, ours):
-        _compile(folder)
+        compile_below(folder)
     if listed := lock.versions(names) | ({lock.PROJECT: version} if recipe.ours else {}):
         (ours / HOME).mkdir(parents=True, exist_ok=True)
         (ours / SBOM).write_text(sbom.render(recipe.image, version, listed))
@@ -108,7 +110,8 @@ def _write_program(path: Path, call: str, python: str) -> None:
     path.chmod(0o755)
 
 
-def _compile(folder: Path) -> None:
+def compile_below(folder: Path) -> None:
+    """Write the bytecode of all Python files below a folder, as if it were the root."""
     if sys.version_info[:2] != tuple(map(int, PYTHON.split("."))):
         sys.exit(f"images are built by Python {PYTHON}, as in their base: this is {sys.version.split()[0]}")
     # One process and a fixed seed: what the compiler writes depends on the order of sets, and on what it did before.
@@ -134,4 +137,4 @@ def _beside(name: str) -> Path:
 
 def size(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())

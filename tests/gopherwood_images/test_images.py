@@ -26,7 +26,7 @@ def test_dockerfile_and_archive_start_alike(recipe: Recipe) -> None:
     assert f"USER {USER}\n" in lines
     assert f"ENTRYPOINT {json.dumps(list(recipe.command))}\n" in lines
     assert ("STOPSIGNAL SIGQUIT" in lines) == (recipe.stop_signal == "SIGQUIT")
-    assert (f"PYTHONPATH=/{LIBRARIES}" in lines) == (recipe.base == "python")
+    assert (f"PYTHONPATH=/{LIBRARIES}" in lines) == recipe.python
     assert all(f"{name}={value}" in lines for name, value in recipe.environment.items())
 
 
@@ -50,7 +50,7 @@ def test_tasks_carry_no_airflow_and_airflow_no_task_code() -> None:
 @by_recipe
 def test_everything_in_an_image_is_pinned(recipe: Recipe) -> None:
     """The lock has a version and a hash for each name."""
-    names = lock.needed(recipe.extras, core=recipe.ours)
+    names = lock.needed(recipe.extras, core=recipe.ours) | set(recipe.more)
     assert set(lock.versions(names)) == names
     assert lock.pins(names).count("--hash=sha256:") >= len(names)
 
