@@ -13,7 +13,7 @@ that nobody published. The log names it, `gopherwood status MODULE@VERSION` tell
 kept below `.quarantine/` in the store. Give it a second copy (name a replica that has it; let the upstream answer) and
 clear `heal`; it stays red till all is well. Many damaged files at once end the run: look at the storage first. Exit
 code 1: the storage did not answer; what was not read is read tomorrow. Damage that was healed makes no task red.
-`origin` with exit code 2 has no git: its image needs a base that has.
+`origin` with exit code 2 has no git: on a cluster it wants the image gopherwood-vcs (docs/kubernetes.md).
 """
 
 from datetime import timedelta

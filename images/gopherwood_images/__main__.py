@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}; default: all")
     parser.add_argument("--base", default="", help="image, or its archive, with Python 3.11; best by digest")
     parser.add_argument("--nginx-base", default="", help="image, or its archive, with nginx; best by digest")
-    parser.add_argument("--vcs-base", default="", help="image, or its archive, with Python 3.11 and git; best by digest")
+    parser.add_argument(
+        "--vcs-base", default="", help="image, or its archive, with Python 3.11 and git; best by digest"
+    )
     parser.add_argument("--builder", choices=builders.BUILDERS, help="default: docker or buildah, else an archive")
     parser.add_argument("--registry", default="localhost", help="what names of images begin with (default: localhost)")
     parser.add_argument("--tag", default=version(), help="default: the version")

@@ -31,9 +31,7 @@ def refresh(base: Path, folder: Path, python: str, compile_below: Callable[[Path
 
 
 @functools.cache
-def _compiled(
-    base: Path, library: str, compile_below: Callable[[Path], None]
-) -> "tempfile.TemporaryDirectory[str]":
+def _compiled(base: Path, library: str, compile_below: Callable[[Path], None]) -> "tempfile.TemporaryDirectory[str]":
     """Compile once for all images on a base; the folder goes with the process."""
     kept = tempfile.TemporaryDirectory(prefix="gopherwood-bytecode-")
     root, sources = Path(kept.name), []

@@ -18,6 +18,8 @@ class Job:
     """Whether a cluster autoscaler may take its node away: true for what leases its work and gives it back."""
     spread: Literal["no", "preferred", "required"] = "no"
     """Whether pods of one task keep to different nodes: where a node's network or its loss would hit all of them."""
+    vcs: bool = False
+    """Whether it asks version control: its image has git and Go too, where there is such an image."""
 
 
 TASK = Job("task")
@@ -35,8 +37,13 @@ JOBS = {
 }
 """Kinds of jobs with a service account of their own, by their verb. The tasks' chart makes the accounts."""
 
+ORIGIN = Job("audit", evictable=True, spread="preferred", vcs=True)
+"""The audit that asks repositories."""
+
 
 def job_of(arguments: Any) -> Job:
     """Return the kind of job that a command line is; TASK for one that is not known yet."""
     verb = arguments[0] if isinstance(arguments, Sequence) and arguments else ""
+    if verb == "audit" and "--origin" in arguments:
+        return ORIGIN
     return JOBS.get(verb, TASK)

@@ -16,6 +16,8 @@ SIZE = "size"
 """Label that says which size a pod is of; the next try is told by it."""
 HOST = "kubernetes.io/hostname"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+STATE = "/var/lib/gopherwood"
+"""Where the claim is mounted; the charts' default for it too."""
 TERMINATION_LOG = "/dev/termination-log"
 USER = 65532
 """The user and group of the tasks' image."""
@@ -39,7 +41,7 @@ def pod_defaults(
         "priority_class_name": cluster.priority_class or None,
         "service_account_name": cluster.account(job.name),
         "automount_service_account_token": False,  # commands ask nothing of the cluster
-        **_contents(cluster, result=result),
+        **_contents(cluster, job, result=result),
         **_rights(),
         **_conduct(cluster),
     }
@@ -52,20 +54,30 @@ def resources(size: Size) -> k8s.V1ResourceRequirements:
     )
 
 
-def _contents(cluster: Cluster, *, result: bool) -> dict[str, Any]:
+def _contents(cluster: Cluster, job: Job, *, result: bool) -> dict[str, Any]:
     """Say what runs in it. Settings and secrets come by name only, so nothing shows a value."""
     variables = {"HOME": "/tmp", "TMPDIR": "/tmp"} | ({"GOPHERWOOD_XCOM": TERMINATION_LOG} if result else {})  # noqa: S108
     secret = k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=cluster.secret))
     return {
-        "image": cluster.image,
+        "image": cluster.image_for(vcs=job.vcs),
         "image_pull_policy": "IfNotPresent",
         "namespace": cluster.namespace,
         "configmaps": [cluster.config] if cluster.config else [],
         "env_from": [secret] if cluster.secret else [],
         "env_vars": variables,
-        "volumes": [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource())],
-        "volume_mounts": [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")],  # noqa: S108  (the one writable place)
+        **_places(cluster),
     }
+
+
+def _places(cluster: Cluster) -> dict[str, Any]:
+    """Say where it may write: /tmp, and the state where that lies on a volume."""
+    volumes = [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource())]
+    mounts = [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108
+    if cluster.claim:
+        source = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=cluster.claim)
+        volumes.append(k8s.V1Volume(name="state", persistent_volume_claim=source))
+        mounts.append(k8s.V1VolumeMount(name="state", mount_path=STATE))
+    return {"volumes": volumes, "volume_mounts": mounts}
 
 
 def _rights() -> dict[str, Any]:

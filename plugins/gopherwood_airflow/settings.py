@@ -24,11 +24,15 @@ class Cluster:
 
     image: str
     """The tasks' image, by digest: a tag may be another image tomorrow, and in a retry of today's task."""
+    vcs_image: str = ""
+    """The image that has git and Go too, for jobs that ask version control; none: they get the tasks' image."""
     namespace: str = "gopherwood"
     config: str = ""
     """Name of the ConfigMap of settings, as environment variables."""
     secret: str = ""
     """Name of the Secret of settings, as environment variables."""
+    claim: str = ""
+    """Name of a claim that all nodes can mount, where the state lies on a volume and not in a bucket."""
     service_account: str = "default"
     """Service account of the pods; `{job}` in it becomes the kind of job: task, fetch, validate, publish or audit."""
     priority_class: str = ""
@@ -46,12 +50,18 @@ class Cluster:
         cluster = cls(**({name: text for name, text in texts.items() if text} | {"image": texts["image"]} | flags))  # type: ignore[arg-type]
         if not cluster.image:
             raise SettingError(f"{PREFIX}IMAGE names no image: name the tasks' image by digest")
-        if not cluster.allow_tags and not BY_DIGEST.fullmatch(cluster.image):
-            raise SettingError(
-                f"{PREFIX}IMAGE={cluster.image} has no digest: name it as REPOSITORY@sha256:..., "
-                f"or, for development only, set {PREFIX}ALLOW_TAGS=true"
-            )
+        for name in ("image", "vcs_image"):
+            image = getattr(cluster, name)
+            if image and not cluster.allow_tags and not BY_DIGEST.fullmatch(image):
+                raise SettingError(
+                    f"{PREFIX}{name.upper()}={image} has no digest: name it as REPOSITORY@sha256:..., "
+                    f"or, for development only, set {PREFIX}ALLOW_TAGS=true"
+                )
         return cluster
+
+    def image_for(self, *, vcs: bool) -> str:
+        """Return the image of a job that asks version control, or of any other."""
+        return (vcs and self.vcs_image) or self.image
 
     def account(self, job: str) -> str:
         """Return the service account for a kind of job."""

@@ -96,9 +96,10 @@ def test_no_secret_is_in_a_manifest(name: str) -> None:
 
 @every_environment
 def test_rights_are_the_least(name: str) -> None:
-    """No wildcard, nothing about secrets, no shell in a pod, nothing beyond the namespace."""
+    """No wildcard, nothing about secrets, no shell in a pod, nothing beyond the namespace but the names of nodes."""
     for each in objects(name):
-        assert not each["kind"].startswith("Cluster"), each["kind"]
+        if each["kind"] == "ClusterRole":
+            assert each["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
         for rule in each.get("rules", []) if each["kind"] == "Role" else []:
             words = [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
             assert "*" not in words
@@ -172,13 +173,44 @@ def test_node_pools_are_those_of_the_dags() -> None:
     assert checked == {f"gopherwood-pool-{pool.name}" for pool in POOLS}
 
 
-def test_listing_nodes_is_the_one_right_beyond_the_namespace() -> None:
-    """Where it is given, Airflow's accounts may list nodes of the cluster, and nothing else outside their namespace."""
-    lock = VALUES / "dev" / "release.lock"
-    role = only(
-        template("tasks", *files("dev", "tasks"), lock, more=("--set", "airflow.listNodes=true")), "ClusterRole"
-    )
-    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+def test_right_to_list_nodes_can_be_left_out() -> None:
+    """Who installs need not be allowed to give a right beyond the namespace."""
+    rendered = tasks_of_dev("airflow.listNodes=false")
+    assert not [each for each in rendered if each["kind"].startswith("Cluster")]
+
+
+def tasks_of_dev(*values: str) -> list[Object]:
+    """Render the tasks' chart of the environment `dev` with some values."""
+    more = tuple(flag for value in values for flag in ("--set", value))
+    return template("tasks", *files("dev", "tasks"), VALUES / "dev" / "release.lock", more=more)
+
+
+def test_airflow_in_one_pod_may_start_pods_and_no_more() -> None:
+    """The one pod with a token has the launcher's role; all its parts are as locked up as any other container."""
+    rendered = tasks_of_dev("airflow.onePod.enabled=true")
+    for each in rendered:
+        kubernetes_validate.validate(each, "1.34", strict=True)
+    spec = only(rendered, "Deployment")["spec"]["template"]["spec"]
+    assert [each["name"] for each in spec["containers"]] == ["api-server", "dag-processor", "scheduler", "triggerer"]
+    for each in (*spec["initContainers"], *spec["containers"]):
+        assert each["securityContext"]["readOnlyRootFilesystem"]
+        assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert set(each["resources"]["limits"]) == {"cpu", "memory", "ephemeral-storage"}
+        assert all("value" in name or "secretKeyRef" in name["valueFrom"] for name in each["env"])
+    for binding in (each for each in rendered if each["kind"] in ("RoleBinding", "ClusterRoleBinding")):
+        named = {each["name"] for each in binding["subjects"]}
+        assert (spec["serviceAccountName"] in named) is (not binding["metadata"]["name"].endswith("-chaos"))
+
+
+def test_jobs_that_ask_version_control_are_told_of_their_image() -> None:
+    """By default the audit of repositories alone gets it; `pods.vcs=all` gives it to every task."""
+    told = {}
+    for who in ("origin", "all"):
+        rendered = tasks_of_dev("images.vcs.tag=v1", f"pods.vcs={who}")
+        (told[who],) = (each["data"] for each in rendered if "GOPHERWOOD_POD_IMAGE" in each.get("data", {}))
+    assert told["origin"]["GOPHERWOOD_POD_IMAGE"] == "localhost/gopherwood-tasks:0.1.0"
+    assert told["all"]["GOPHERWOOD_POD_IMAGE"] == "localhost/gopherwood-vcs:v1"
+    assert {each["GOPHERWOOD_POD_VCS_IMAGE"] for each in told.values()} == {"localhost/gopherwood-vcs:v1"}
 
 
 @every_environment

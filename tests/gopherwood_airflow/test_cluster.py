@@ -128,6 +128,25 @@ def test_verb_says_who_a_pod_is_and_whether_its_node_may_go(
     assert pod["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == evictable
 
 
+def test_audit_of_repositories_has_the_image_with_git(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verb and its flag say it; without such an image, and for every other job, it is the tasks' image."""
+    origin = ["audit", "--origin"]
+    assert manifest(pod_of(arguments=origin))["spec"]["containers"][0]["image"] == IMAGE
+    vcs = IMAGE.replace("tasks", "vcs")
+    monkeypatch.setenv("GOPHERWOOD_POD_VCS_IMAGE", vcs)
+    pods = [manifest(pod_of(arguments=line)) for line in (origin, ["audit", "--scrub"], ["fetch"])]
+    assert [pod["spec"]["containers"][0]["image"] for pod in pods] == [vcs, IMAGE, IMAGE]
+
+
+def test_state_on_a_volume_is_mounted(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim is mounted where the charts expect it, writable, beside /tmp."""
+    monkeypatch.setenv("GOPHERWOOD_POD_CLAIM", "gopherwood-serving-store")
+    spec = manifest(pod_of())["spec"]
+    assert {"name": "state", "persistentVolumeClaim": {"claimName": "gopherwood-serving-store"}} in spec["volumes"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert mounts == [{"name": "tmp", "mountPath": "/tmp"}, {"name": "state", "mountPath": "/var/lib/gopherwood"}]
+
+
 @pytest.mark.parametrize("spread", ["preferred", "required"])
 def test_pods_of_one_task_keep_apart(pod_of: Any, spread: str) -> None:
     """Where a task asks for it, its pods keep to different nodes; those of other tasks do not matter."""

@@ -1,13 +1,14 @@
 """What goes into the images, and the archives that we write ourselves. That they run is seen in tests/cluster."""
 
 import json
+import py_compile
 import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from gopherwood_images import lock, oci, release, sbom
+from gopherwood_images import bytecode, lock, oci, release, sbom, tree
 from gopherwood_images.recipes import LIBRARIES, RECIPES, ROOT, USER, Recipe
 
 by_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
@@ -75,6 +76,21 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base.tar"
 
 
+def test_bytecode_that_does_not_fit_its_source_is_made_anew(base: Path, tmp_path: Path) -> None:
+    """A library that was dated anew would be compiled at every start; what is valid already is left alone."""
+    library = tmp_path / "tree/usr/lib/python3.11"
+    library.mkdir(parents=True)
+    (library / "old.py").write_text("NAME = 'old'\n")
+    (library / "held.py").write_text("NAME = 'held'\n")
+    py_compile.compile(str(library / "old.py"))  # its time is taken off in the archive
+    py_compile.compile(str(library / "held.py"), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    built(base, tmp_path / "python.tar", tmp_path / "tree")
+    bytecode.refresh(tmp_path / "python.tar", tmp_path / "layer", "/usr/bin/python3", tree.compile_below)
+    (made,) = (path for path in (tmp_path / "layer").rglob("*") if path.is_file())
+    assert made == tmp_path / "layer/usr/lib/python3.11/__pycache__/old.cpython-311.pyc"
+    assert made.read_bytes()[4:8] == b"\x01\0\0\0"  # by hash, unchecked (PEP 552)
+
+
 def built(base: Path, out: Path, folder: Path) -> str:
     """Put a folder on a base and return the digest."""
     image = oci.read(base)
@@ -100,11 +116,11 @@ def test_archive_has_the_files_and_how_they_start(base: Path, tmp_path: Path) ->
 def test_same_files_have_the_same_digest(base: Path, tmp_path: Path) -> None:
     """Owners and times do not count, contents do."""
     trees = [tmp_path / name for name in ("one", "two")]
-    for number, tree in enumerate(trees):
-        tree.mkdir()
-        (tree / "file").write_text("hello")
-        (tree / "file").touch()
-        (tree / "file").chmod(0o640 if number else 0o644)
+    for number, folder in enumerate(trees):
+        folder.mkdir()
+        (folder / "file").write_text("hello")
+        (folder / "file").touch()
+        (folder / "file").chmod(0o640 if number else 0o644)
     digests = [built(base, tmp_path / "out.tar", tree) for tree in trees]
     (trees[0] / "file").write_text("other")
     assert digests[0] == digests[1] != built(base, tmp_path / "out.tar", trees[0])

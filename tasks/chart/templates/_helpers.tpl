@@ -10,10 +10,25 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
 {{- define "tasks.image" -}}
-{{- $image := .Values.images.tasks }}
+{{- $name := ternary "vcs" "tasks" (eq .Values.pods.vcs "all") }}
+{{- or (include "tasks.named" (dict "root" . "name" $name)) (include "tasks.missing" $name) }}
+{{- end }}
+
+{{/* The image with git and Go, where the lock has one. */}}
+{{- define "tasks.vcsImage" -}}
+{{- include "tasks.named" (dict "root" . "name" "vcs") }}
+{{- end }}
+
+{{/* (dict "root" . "name" "tasks"): an image by digest, by tag where that is allowed, or nothing. */}}
+{{- define "tasks.named" -}}
+{{- $image := index .root.Values.images .name }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}
-{{- else if and .Values.allowTags $image.tag }}{{ $image.repository }}:{{ $image.tag }}
-{{- else }}{{ fail "images.tasks has no digest: give the environment's release.lock with -f (or, on a machine of your own, allowTags and a tag)" }}{{ end }}
+{{- else if and .root.Values.allowTags $image.tag }}{{ $image.repository }}:{{ $image.tag }}
+{{- end }}
+{{- end }}
+
+{{- define "tasks.missing" -}}
+{{ fail (printf "images.%s has no digest: give the environment's release.lock with -f (or, on a machine of your own, allowTags and a tag)" .) }}
 {{- end }}
 
 {{/* A setting as text: whole numbers without an exponent. */}}
@@ -25,5 +40,35 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $locked := index .Values.release.charts "tasks" }}
 {{- if and $locked (ne $locked .Chart.Version) }}
 {{- fail (printf "release.lock is of version %s of this chart, and this is %s: check out the lock's commit, or promote a release of this one" $locked .Chart.Version) }}
+{{- end }}
+{{- end }}
+
+{{/* What all parts of Airflow in one pod have in common: (dict "image" . "root" . "resources" .) */}}
+{{- define "tasks.airflowPart" -}}
+image: {{ .image }}
+imagePullPolicy: IfNotPresent
+envFrom:
+  - configMapRef: {name: {{ .root.Release.Name }}-pods}
+  - secretRef: {name: {{ .root.Values.airflow.onePod.secret }}}
+env:
+  {{- range $name, $value := dict "AIRFLOW_HOME" "/tmp/airflow" "HOME" "/tmp" "TMPDIR" "/tmp" "AIRFLOW__CORE__DAGS_FOLDER" "/opt/airflow/dags" "AIRFLOW__CORE__PLUGINS_FOLDER" "/opt/airflow/plugins" "AIRFLOW__CORE__PARALLELISM" "8" "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL" "5" "AIRFLOW__API__WORKERS" "1" "AIRFLOW__API__INSTANCE_NAME" "Gopherwood" "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES" "1" "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME" "0.5" "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT" "120" }}
+  - {name: {{ $name }}, value: {{ $value | quote }}}
+  {{- end }}
+  # Airflow would make this one of the other, for a driver that the image has not.
+  - name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC
+    valueFrom: {secretKeyRef: {name: {{ .root.Values.airflow.onePod.secret }}, key: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN}}
+resources: {{- toYaml .resources | nindent 2 }}
+securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* Who may start pods. */}}
+{{- define "tasks.launchers" -}}
+{{- range .Values.airflow.serviceAccounts }}
+- {kind: ServiceAccount, name: {{ . }}, namespace: {{ $.Values.airflow.namespace | default $.Release.Namespace }}}
+{{- end }}
+{{- if .Values.airflow.onePod.enabled }}
+- {kind: ServiceAccount, name: {{ .Release.Name }}-airflow, namespace: {{ .Release.Namespace }}}
 {{- end }}
 {{- end }}

@@ -216,7 +216,12 @@ class Bucket:
 @functools.lru_cache(maxsize=8)
 def _client(endpoint: str) -> "S3Client":
     """Return the client of an endpoint: thread-safe, and too dear (a fifth of a second) to make for each store."""
-    config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=THREADS)
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        max_pool_connections=THREADS,
+        # At an endpoint of its own no DNS knows `bucket.host`: the bucket is named in the path, which all of them take.
+        s3={"addressing_style": "path" if endpoint else "auto"},
+    )
     return boto3.session.Session().client("s3", endpoint_url=endpoint or None, config=config)
 
 
