@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gopherwood {__version__}")
     _common(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
-    for add in (_ingest, _discover, _fetch, _validate, _publish, _status, _plan):
+    for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
     for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _ledger, _migrate, _smoke, _up):
         add(verbs)
@@ -84,6 +84,11 @@ def _ingest(verbs: Verbs) -> None:
     verb.add_argument(
         "--wait", type=_seconds, default=120.0, metavar="SECONDS", help="longest wait for a retry (default: 120)"
     )
+
+
+def _work(verbs: Verbs) -> None:
+    verb = _verb(verbs, "work", "stand ready: fetch, validate and publish what is queued, till told to end")
+    verb.add_argument("--pulse", type=Path, metavar="FILE", help="a file to touch while work goes on, for a probe")
 
 
 def _discover(verbs: Verbs) -> None:
@@ -122,8 +127,11 @@ def _plan(verbs: Verbs) -> None:
     verb = _verb(verbs, "plan", "print how many fetch workers the queue asks for, as a list of their numbers")
     verb.add_argument("--max-workers", type=_count, default=4, metavar="N", help="most workers (default: 4)")
     verb.add_argument(
-        "--per-worker", type=_count, default=200, metavar="N", help="open versions worth a worker (default: 200)"
+        "--per-worker", type=_count, default=200, metavar="N", help="due versions worth a worker (default: 200)"
     )
+    # More than the hour between two runs of the DAG: what was queued since the last one is not late.
+    says = "time that the oldest may have been due for each worker (default: 7200)"
+    verb.add_argument("--step", type=_count, default=7200, metavar="SECONDS", help=says)
 
 
 def _export(verbs: Verbs) -> None:

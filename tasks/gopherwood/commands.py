@@ -8,7 +8,7 @@ code.
 import argparse
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gopherwood import module
@@ -36,6 +36,13 @@ def ingest(settings: Settings, args: argparse.Namespace, stop: threading.Event) 
         style=getattr(args, "log", None),
         stop=stop,
     )
+
+
+def work(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> int:
+    """Run `work`."""
+    from gopherwood.ingest import standing
+
+    return standing.run(settings, pulse=args.pulse, stop=stop)
 
 
 def discover(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
@@ -110,9 +117,10 @@ def status(settings: Settings, args: argparse.Namespace, stop: threading.Event) 
 
 def plan(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `plan`."""
-    from gopherwood import status
+    from gopherwood import scaling, status
 
-    return status.plan(settings, max_workers=args.max_workers, per_worker=args.per_worker)
+    rule = scaling.Rule(per_worker=args.per_worker, step=timedelta(seconds=args.step), most=args.max_workers)
+    return status.plan(settings, rule)
 
 
 def requeue(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
@@ -176,6 +184,7 @@ def up(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> i
 
 COMMANDS: dict[str, Command] = {
     "ingest": ingest,
+    "work": work,
     "discover": discover,
     "fetch": fetch,
     "validate": validate,

@@ -9,6 +9,7 @@ import pytest
 
 from gopherwood.catalog import Catalog, Outcome
 from gopherwood.module import ModuleVersion
+from gopherwood.scaling import Backlog
 from gopherwood.states import State
 
 MVS = [ModuleVersion("example.com/m", f"v1.{number}.0") for number in range(10, 22)]
@@ -108,7 +109,21 @@ def test_counts_and_age(catalog, clock):
     publish(catalog, limit=2)
     assert catalog.counts() == dict.fromkeys(State, 0) | {State.QUEUED: 10, State.PUBLISHED: 2}
     assert (catalog.open_count(), catalog.oldest_open_age()) == (10, timedelta(minutes=5))
-    assert catalog.ready_count([State.QUEUED]) == 10
+
+
+def test_backlog_is_what_is_due_and_what_is_held(catalog, clock):
+    """A lease, a pause after a failure and a lease that ended: each counts where workers are wanted for it, or not."""
+    assert catalog.backlog() == Backlog(0)
+    catalog.enqueue(MVS, source="test")
+    clock.pass_(minutes=5)
+    assert catalog.backlog() == Backlog(12, 0, timedelta(minutes=5))
+    jobs = catalog.lease("fetch", owner="me", limit=3, seconds=60)
+    assert catalog.backlog() == Backlog(9, 3, timedelta(minutes=5))
+    catalog.finish([Outcome(job=jobs[0], state=State.FAILED, reason="upstream")])
+    assert catalog.backlog() == Backlog(9, 2, timedelta(minutes=5))
+    clock.pass_(minutes=2)
+    assert catalog.backlog() == Backlog(12, 0, timedelta(minutes=7))
+    assert catalog.backlog([State.FAILED]).due == 1
 
 
 def test_recent_and_reasons(catalog, clock):

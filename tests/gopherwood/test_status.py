@@ -15,6 +15,7 @@ from gopherwood.config import Settings
 from gopherwood.errors import EXIT_NOTHING_TO_DO, EXIT_USAGE, UsageError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import open_objects
+from gopherwood.scaling import Rule
 from gopherwood.states import State
 
 GOOD, BAD, LOST = (ModuleVersion(f"example.com/{name}", "v1.0.0") for name in ("good", "bad", "lost"))
@@ -152,7 +153,7 @@ def test_a_glob_that_names_nothing_says_why(conflicting: Settings, glob: str, sa
 
 def test_a_plan_has_words(settings: Settings) -> None:
     """People read a sentence, Airflow a list."""
-    assert "nothing is due" in verbs.plan(settings, max_workers=4, per_worker=200).text()
+    assert "nothing is due" in verbs.plan(settings, Rule(most=4)).text()
 
 
 @pytest.mark.parametrize(("versions", "workers"), [(0, []), (1, [0]), (200, [0]), (201, [0, 1]), (2000, [0, 1, 2, 3])])
@@ -160,7 +161,16 @@ def test_a_plan_grows_with_the_queue(settings: Settings, versions: int, workers:
     """A worker for each 200 versions that are due, and never more than allowed."""
     with Catalog.open(settings) as catalog:
         catalog.enqueue([ModuleVersion("example.com/m", f"v1.0.{n}") for n in range(versions)], source="seed")
-    assert verbs.plan(settings, max_workers=4, per_worker=200) == workers
+    assert verbs.plan(settings, Rule(most=4)) == workers
+
+
+def test_a_plan_leaves_to_others_what_they_hold(settings: Settings) -> None:
+    """Work under way asks for no worker beside the one that has it; the overview shows it as held."""
+    with Catalog.open(settings) as catalog:
+        catalog.enqueue([GOOD, BAD], source="seed")
+        catalog.lease("fetch", owner="other", limit=2, seconds=60)
+    assert verbs.plan(settings, Rule()) == []
+    assert verbs.run(settings).backlog == {"due": 0, "held": 2, "oldest_seconds": 0, "workers": 1}
 
 
 def test_a_rejected_version_gets_another_chance(worked: Settings) -> None:

@@ -12,6 +12,7 @@ from gopherwood.catalog.moves import facts_of
 from gopherwood.catalog.schema import counters, evidence, from_micros, to_micros, versions
 from gopherwood.catalog.values import Evidence, IndexEntry, PublishedVersion, VersionRow
 from gopherwood.module import ModuleVersion
+from gopherwood.scaling import Backlog
 from gopherwood.states import OPEN, State
 
 
@@ -38,11 +39,15 @@ class Reads(Database):
         with self._reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def ready_count(self, states: Collection[State]) -> int:
-        """Return how many versions in these states may be leased right now."""
-        query = sa.select(sa.func.count()).where(_in_states(states), versions.c.ready_at <= self.now())
+    def backlog(self, states: Collection[State] = OPEN) -> Backlog:
+        """Return what waits for workers in these states: how much, for how long, and how much is held by some."""
+        now, ready_at, count = self.now(), versions.c.ready_at, sa.func.count()
+        due = count.filter(ready_at <= now)
+        held = count.filter(ready_at > now, versions.c.owner.is_not(None))
+        oldest = sa.func.min(ready_at).filter(ready_at <= now)
         with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
+            row = connection.execute(sa.select(due, held, oldest).where(_in_states(states))).one()
+        return Backlog(row[0], row[1], timedelta(microseconds=0 if row[2] is None else now - row[2]))
 
     def next_ready(self) -> datetime | None:
         """Return when the next open version may be leased (in the past: now); None when nothing is open."""

@@ -4,71 +4,118 @@
 
 Publishing waits for the disk most of the time, so it has a thread of its own. Each step leases its own work from the
 catalog, so it does not matter which worker fetched what another validates. An idle worker waits a little, and ends
-when its parent has ended.
+when its parent has ended. standing.py has the one that nobody waits for.
 """
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+from contextlib import closing, contextmanager
+from typing import Self
 
 from gopherwood import fetch, output
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTEGRITY, GopherwoodError
+from gopherwood.ingest.pace import Rest
 from gopherwood.publish import Publisher
 from gopherwood.upstream import Upstream
 from gopherwood.validate import Validator
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
-"""Seconds that an idle worker waits before it looks again; doubled each time."""
+LONGEST_PAUSE = 0.5
+"""Seconds that an idle worker waits at most before it looks again: somebody is waiting for it."""
+
+
+class Worker:
+    """The steps of a worker, over all that they need; `run` does them till `stop` is set."""
+
+    longest_pause = LONGEST_PAUSE
+
+    def __init__(
+        self,
+        settings: Settings,
+        number: int,
+        stop: threading.Event,
+        catalog: Catalog,
+        upstream: Upstream,
+        validator: Validator,
+        publisher: Publisher,
+    ) -> None:
+        self.settings = settings
+        self.number = number
+        self.stop = stop
+        self.catalog = catalog
+        self.upstream = upstream
+        self.validator = validator
+        self.publisher = publisher
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, number: int, stop: threading.Event) -> Iterator[Self]:
+        """Open all that a worker needs; what it still has leased is given back at the end."""
+        with (
+            Catalog.open(settings) as catalog,
+            Validator.open(settings) as validator,
+            Publisher.open(settings) as publisher,
+            closing(Upstream.from_settings(settings)) as upstream,
+        ):
+            yield cls(settings, number, stop, catalog, upstream, validator, publisher)
+
+    @property
+    def contradicted(self) -> int:
+        """How often what we were given contradicted a checksum database, or what we published."""
+        return self.validator.result.integrity + self.validator.result.proofs + self.publisher.result.conflicts
+
+    def run(self, wanted: Callable[[], bool]) -> int:
+        """Work till `stop` is set or nobody wants it any more; return the exit code."""
+        with ThreadPoolExecutor(2) as threads:
+            both = [threads.submit(self._again, step, wanted) for step in (self.check, self.publish)]
+            for each in as_completed(both):
+                self.stop.set()  # the other one has no reason to go on
+                each.result()
+        return EXIT_INTEGRITY if self.contradicted else EXIT_DONE
+
+    def check(self) -> bool:
+        """Fetch and validate a batch; tell whether there was anything to do."""
+        fetched = self.fetch(self.settings.batch)
+        checked = self.validator.batch(self.settings.batch, self.stop)
+        if self.validator.result.proofs:
+            self.stop.set()
+        return checked + fetched.staged + fetched.gone + fetched.rejected + fetched.failed > 0
+
+    def fetch(self, limit: int, progress: fetch.Progress | None = None) -> fetch.Result:
+        """Fetch up to `limit` versions."""
+        return fetch.run(
+            self.settings,
+            limit=limit,
+            worker=self.number,
+            stop=self.stop,
+            catalog=self.catalog,
+            upstream=self.upstream,
+            progress=progress,
+        )
+
+    def publish(self) -> bool:
+        """Publish a batch; tell whether there was one."""
+        if self.publisher.batch(self.settings.batch):
+            return True
+        self.publisher.write_lists()
+        return False
+
+    def _again(self, step: Callable[[], bool], wanted: Callable[[], bool]) -> None:
+        """Do a step over and over, with a pause whenever it found nothing to do."""
+        rest = Rest(self.stop, self.longest_pause)
+        while not self.stop.is_set() and wanted():
+            rest.after(worked=step())
 
 
 def work(settings: Settings, number: int, parent: int, stop: threading.Event) -> int:
     """Work till `stop` is set or the parent process is gone; return the exit code."""
-    with (
-        Catalog.open(settings) as catalog,
-        Validator.open(settings) as validator,
-        Publisher.open(settings) as publisher,
-        closing(Upstream.from_settings(settings)) as upstream,
-    ):
-
-        def check() -> bool:
-            done = fetch.run(
-                settings, limit=settings.batch, worker=number, stop=stop, catalog=catalog, upstream=upstream
-            )
-            checked = validator.batch(settings.batch, stop)
-            if validator.result.proofs:
-                stop.set()
-            return checked + done.staged + done.gone + done.rejected + done.failed > 0
-
-        def publish() -> bool:
-            if publisher.batch(settings.batch):
-                return True
-            publisher.write_lists()
-            return False
-
-        with ThreadPoolExecutor(2) as threads:
-            both = [threads.submit(_again, step, parent, stop) for step in (check, publish)]
-            for each in as_completed(both):
-                stop.set()  # the other one has no reason to go on
-                each.result()
-        contradicted = validator.result.integrity + validator.result.proofs + publisher.result.conflicts
-        return EXIT_INTEGRITY if contradicted else EXIT_DONE
-
-
-def _again(step: Callable[[], bool], parent: int, stop: threading.Event) -> None:
-    """Do a step over and over, with a pause whenever it found nothing to do."""
-    pause = SHORTEST_PAUSE
-    while not stop.is_set() and os.getppid() == parent:
-        if step():
-            pause = SHORTEST_PAUSE
-        else:
-            stop.wait(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
+    with Worker.open(settings, number, stop) as worker:
+        return worker.run(lambda: os.getppid() == parent)
 
 
 def main(style: str, number: str, parent: str) -> int:

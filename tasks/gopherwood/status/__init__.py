@@ -5,12 +5,12 @@ a module's name, of its versions; with a version's, its story (story.py): its st
 and what a person can do about it.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE
+from gopherwood.scaling import Backlog, Rule, workers
 from gopherwood.states import OPEN, State
 from gopherwood.status import words
 from gopherwood.status.again import REQUEUEABLE, Requeued, requeue
@@ -28,6 +28,8 @@ class Overview:
     counts: dict[str, int]
     open: int
     oldest_open_seconds: float | None
+    backlog: dict[str, float]
+    """What waits for workers, and how many it is worth by the default rule (scaling.py): the signal to scale by."""
     reasons: dict[str, int]
     """Why versions are not served, by reason."""
     recent: list[dict[str, str]]
@@ -60,9 +62,19 @@ def run(settings: Settings, *, recent: int = 10) -> Overview:
             {state.value: count for state, count in counts.items()},
             sum(counts[state] for state in OPEN),
             age.total_seconds() if age else None,
+            _signal(catalog.backlog()),
             catalog.reasons(),
             [words.line(row) for row in catalog.recent(REFUSED, limit=recent)] if recent else [],
         )
+
+
+def _signal(backlog: Backlog) -> dict[str, float]:
+    return {
+        "due": backlog.due,
+        "held": backlog.held,
+        "oldest_seconds": backlog.oldest.total_seconds(),
+        "workers": workers(backlog, Rule()),
+    }
 
 
 class Plan(list[int]):
@@ -78,12 +90,15 @@ class Plan(list[int]):
         return f"plan: {len(self)} {'worker' if len(self) == 1 else 'workers'} for what is due: {self.due}"
 
 
-def plan(settings: Settings, *, max_workers: int, per_worker: int) -> Plan:
-    """Return the numbers of the fetch workers that the queue is worth now: none for an empty queue."""
+def plan(settings: Settings, rule: Rule) -> Plan:
+    """Return the numbers of the fetch workers that the queue is worth now: none for an empty queue.
+
+    What others hold at this moment they finish themselves: only what is due is worth one more.
+    """
     with Catalog.ready(settings) as catalog:
-        due = catalog.ready_count((State.QUEUED, State.FAILED, State.LEASED))
-    numbers = Plan(range(min(max_workers, math.ceil(due / per_worker))))
-    numbers.due = due
+        backlog = catalog.backlog((State.QUEUED, State.FAILED, State.LEASED))
+    numbers = Plan(range(workers(replace(backlog, held=0), rule)))
+    numbers.due = backlog.due
     return numbers
 
 
