@@ -25,6 +25,7 @@ from gopherwood.audit.hosts import PAUSE, Hosts
 from gopherwood.audit.judge import Judge
 from gopherwood.catalog import Catalog, Finding, Look, NewOrigin
 from gopherwood.config import Settings
+from gopherwood.ends import as_they_end
 from gopherwood.errors import EXIT_DONE, EXIT_NOTHING_TO_DO, StoppedError
 from gopherwood.http import Client
 
@@ -91,7 +92,7 @@ def run(
         work = _Run(settings, catalog, judge, limit, seconds, stop)
         work.take_up()
         with ThreadPoolExecutor(min(settings.concurrency, THREADS)) as pool:
-            for done in [pool.submit(work.go_on) for _ in range(min(settings.concurrency, THREADS))]:
+            for done in as_they_end([pool.submit(work.go_on) for _ in range(min(settings.concurrency, THREADS))]):
                 done.result()
         return work.result
 

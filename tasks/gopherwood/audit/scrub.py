@@ -24,6 +24,7 @@ from gopherwood.audit.repair import Repairs, Settled
 from gopherwood.audit.walk import Tools, Walk
 from gopherwood.catalog import Catalog, Round
 from gopherwood.config import Settings
+from gopherwood.ends import as_they_end
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTEGRITY, EXIT_NOTHING_TO_DO, StorageError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import Objects
@@ -96,7 +97,7 @@ def run(
         what = extent(catalog.clock(), days, len(paths) + 1, everything=everything, parts=parts, budget=budget)
         scrub = Scrub(Tools(catalog, objects, repairs, settings.lease_seconds, deep), paths, what, stop)
         with ThreadPoolExecutor(workers, thread_name_prefix="scrub") as pool:
-            for done in [pool.submit(scrub.work) for _ in range(workers)]:
+            for done in as_they_end([pool.submit(scrub.work) for _ in range(workers)]):
                 done.result()
     return scrub.result
 

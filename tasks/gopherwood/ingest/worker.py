@@ -12,13 +12,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Self
 
 from gopherwood import fetch, output
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
+from gopherwood.ends import as_they_end
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTEGRITY, GopherwoodError
 from gopherwood.ingest.pace import Rest
 from gopherwood.publish import Publisher
@@ -73,7 +74,7 @@ class Worker:
         """Work till `stop` is set or nobody wants it any more; return the exit code."""
         with ThreadPoolExecutor(2) as threads:
             both = [threads.submit(self._again, step, wanted) for step in (self.check, self.publish)]
-            for each in as_completed(both):
+            for each in as_they_end(both):
                 self.stop.set()  # the other one has no reason to go on
                 each.result()
         return EXIT_INTEGRITY if self.contradicted else EXIT_DONE
