@@ -28,7 +28,7 @@ from gopherwood_serving.misses import Misses
 from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
 from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
 from gopherwood_serving.send import send
-from gopherwood_serving.sumdb import SumDBMirror
+from gopherwood_serving.sumdb import SumDBMirror, missed_tile
 
 log = logging.getLogger("gopherwood.serving")
 T = TypeVar("T")
@@ -154,6 +154,8 @@ class App:
             self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"))
         if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in scope.headers:
             self.misses.note(route)
+        if route.kind == "sumdb" and (tile := missed_tile(route.path, answer)):
+            self.misses.note_tile(*tile)
         return answer
 
     async def _make(self, route: Route, scope: Any) -> Answer:

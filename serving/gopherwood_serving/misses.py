@@ -4,7 +4,7 @@ Deduplicated and bounded twice: here, for the seconds between two batches, and i
 every prefix of an import path; what cannot be a module on a well-known host is not noted.
 """
 
-from gopherwood.catalog import Catalog
+from gopherwood.catalog import SUMDB_MISS, Catalog
 from gopherwood_serving.routes import Route
 
 MOST_PENDING = 10_000
@@ -26,7 +26,13 @@ class Misses:
         host, _, rest = route.path.partition("/")
         if not route.fetches or (host in ALWAYS_TWO_SEGMENTS_BELOW and "/" not in rest):
             return
-        asked = (route.path, route.version)
+        self._note((route.path, route.version))
+
+    def note_tile(self, database: str, path: str) -> None:
+        """Remember that a tile of a mirrored checksum database was asked for, which is not mirrored."""
+        self._note((f"{SUMDB_MISS}{database}", path))
+
+    def _note(self, asked: tuple[str, str]) -> None:
         if asked in self._pending:
             return
         if len(self._pending) >= MOST_PENDING:

@@ -2,7 +2,8 @@
 
 `supported` says 200 while our tiles prove the signed tree head; from then on `go` asks us alone, also about modules
 that it got from the next proxy of its list. So what we do not mirror is redirected to the database itself: whoever
-builds from here alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A version that we hold
+builds from here alone never meets a redirect, and `GOPROXY=ours,direct` goes on verifying. A hash tile that is asked
+for in vain is noted, for `discover --source requests` to mirror. A version that we hold
 without a record is private: it is 404, and its name is not sent anywhere.
 
 The ledger is a database like the others, but all of it is here (ledger.py).
@@ -43,6 +44,14 @@ HEAD_SECONDS = 5.0
 _NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*?"
 _ASKED = re.compile(rf"({_NAME})/(supported|latest|lookup/.+|tile/.+)", re.ASCII)
 TILE = re.compile(r"tile/8/(?:data|[0-9]{1,2})/(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?", re.ASCII)
+
+
+def missed_tile(rest: str, answer: Answer) -> tuple[str, str] | None:
+    """Return the database and the path of a hash tile that was asked for and is not mirrored; None for all else."""
+    asked = _ASKED.fullmatch(rest) if answer.status == 302 else None
+    if asked is None or not asked[2].startswith("tile/") or "/data/" in asked[2]:
+        return None
+    return asked[1], asked[2]
 
 
 class SumDBMirror:

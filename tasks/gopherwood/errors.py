@@ -221,6 +221,12 @@ class RefusedError(UpstreamError):
     reason = "refused"
 
 
+class WithheldError(UpstreamError):
+    """What is known to be there is not given: no lie that could be shown, and nothing that could be verified."""
+
+    reason = "withheld"
+
+
 class UntrustedError(UpstreamError):
     """The other end could not prove who it is: its certificate is not one that we trust for its name."""
 

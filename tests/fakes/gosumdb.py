@@ -37,7 +37,9 @@ def build(folder: Path) -> Path:
     return binary
 
 
-def write_tree(root: Path, versions: Iterable[ModuleVersion], *, content: str = "honest") -> dict[ModuleVersion, Module]:
+def write_tree(
+    root: Path, versions: Iterable[ModuleVersion], *, content: str = "honest"
+) -> dict[ModuleVersion, Module]:
     """Write made-up module versions into a folder, laid out as GOPROXY=file:// wants it."""
     made = {}
     for mv in versions:

@@ -16,6 +16,7 @@ from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs, part_of
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
+    SUMDB_MISS,
     TOO_MANY_ATTEMPTS,
     Appended,
     Damage,
@@ -43,6 +44,7 @@ from gopherwood.catalog.values import (
 
 __all__ = [
     "LEASE_EXPIRED",
+    "SUMDB_MISS",
     "TOO_MANY_ATTEMPTS",
     "Appended",
     "Catalog",

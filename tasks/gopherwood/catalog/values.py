@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from gopherwood.module import ModuleVersion
 from gopherwood.states import State
@@ -166,15 +166,27 @@ class IndexEntry:
     timestamp: datetime
 
 
+SUMDB_MISS: Final = "sumdb/"
+"""What stands before the name of a checksum database in the path of a miss: no module's path begins so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Something asked for that we do not have: a version, a query such as `latest`, or `list`."""
+    """Something asked for that we do not have: a version, a query such as `latest`, or `list`.
+
+    Or a tile of a checksum database: its path is SUMDB_MISS and the database's name, its query the path of the tile.
+    """
 
     path: str
     query: str
     count: int
     first_at: datetime
     last_at: datetime
+
+    @property
+    def database(self) -> str:
+        """The name of the database of which a tile is missed; "" for a module's miss."""
+        return self.path.removeprefix(SUMDB_MISS) if self.path.startswith(SUMDB_MISS) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

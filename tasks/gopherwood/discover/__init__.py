@@ -1,9 +1,10 @@
 """Verb `discover`: find module versions that somebody wants, and put them into the queue.
 
 Where to look is a source, a function of its own file: `seed` (what a person names), `index` (the feed of a module
-index), `updates` (new versions of what we hold), `closure` (what building it needs), `requests` (what clients missed)
-and `sumdb` (the log of a checksum database). A source yields batches; each is enqueued in one transaction with its
-cursor. What is known already stays as it is. Bad lines are counted and reported, and never end a run.
+index), `updates` (new versions of what we hold), `closure` (what building it needs), `requests` (what clients missed;
+tiles of checksum databases too, which are mirrored at once) and `sumdb` (the log of a checksum database). A source
+yields batches; each is enqueued in one transaction with its cursor. What is known already stays as it is. Bad lines are
+counted and reported, and never end a run.
 """
 
 import logging
@@ -42,19 +43,23 @@ class Result:
     new: int = 0
     known: int = 0
     bad: int = 0
+    tiles: int = 0
+    """Tiles of checksum databases that clients missed and that are mirrored now."""
     reports: list[Bad] = field(default_factory=list)
     """The first of the bad ones."""
 
     @property
     def exit_code(self) -> int:
         """Nothing new is nothing to do, unless all there was is bad."""
-        if self.new:
+        if self.new or self.tiles:
             return errors.EXIT_DONE
         return errors.EXIT_FAILED if self.bad and not self.known else errors.EXIT_NOTHING_TO_DO
 
     def text(self) -> str:
         """Return the counts, and a line for each bad one."""
         lines = [f"discover: {self.new} new, {self.known} known, {self.bad} bad, from source {self.source}"]
+        if self.tiles:
+            lines.append(f"  {self.tiles} tiles of checksum databases mirrored, which clients missed")
         lines += [f"  skipped {bad.what}: {bad.why}" for bad in self.reports]
         if self.bad > len(self.reports):
             lines.append(f"  and {self.bad - len(self.reports)} more")
@@ -104,6 +109,7 @@ def _enqueue(ask: Ask, source: str) -> Result:
     result = Result(source)
     for batch in SOURCES[source](ask):
         result.bad += len(batch.bad)
+        result.tiles += batch.tiles
         result.reports += islice(batch.bad, REPORTED - len(result.reports))
         for bad in batch.bad:
             log.warning("skipped", extra={"source_name": source, "what": bad.what, "why": bad.why})

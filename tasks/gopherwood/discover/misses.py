@@ -2,13 +2,15 @@
 
 A miss names a version, a query (`v1`, `latest`, a branch) or the version list of a module; the last two mean its
 latest version. A miss is settled when its versions are queued or the upstream does not know it either; when the
-upstream could not answer, it is asked again next time.
+upstream could not answer, it is asked again next time. Missed tiles of checksum databases come last (tiles.py), for a
+database that lies ends the run.
 """
 
 from collections.abc import Iterator
 
 from gopherwood import queries
 from gopherwood.catalog import Miss, Wanted
+from gopherwood.discover import tiles
 from gopherwood.discover.source import Ask, Bad, Batch, concurrently, resolve
 from gopherwood.module import ModuleVersion
 
@@ -23,7 +25,8 @@ def find(ask: Ask) -> Iterator[Batch]:
     def versions(miss: Miss) -> Batch:
         return resolve(ask.upstream, miss.path, queries.LATEST if miss.query == LIST else miss.query)
 
-    recorded = ask.catalog.misses(ask.limit)
+    noted = ask.catalog.misses(ask.limit)
+    recorded = [miss for miss in noted if not miss.database]
     for start in range(0, len(recorded), PAGE):
         wanted: list[ModuleVersion | Wanted] = []
         bad: list[Bad] = []
@@ -37,3 +40,4 @@ def find(ask: Ask) -> Iterator[Batch]:
         yield Batch(wanted, bad)
         # Here the batch is in the queue: a run that dies before asks again, and finds the versions known.
         ask.catalog.settle_misses(settled)
+    yield from tiles.mirror(ask, [miss for miss in noted if miss.database])

@@ -49,6 +49,8 @@ class Batch:
     bad: Sequence[Bad] = ()
     cursor: tuple[str, str] | None = None
     """Name and new value of the cursor that this batch brings with it."""
+    tiles: int = 0
+    """Tiles of a checksum database that were mirrored."""
 
 
 @dataclass(kw_only=True)

@@ -33,6 +33,8 @@ WARNINGS = {
     "neither them nor this upstream before you know who",
     "bad-proof": "the checksum database's answer is not properly signed or proved: somebody may sit between. Check "
     "GOPHERWOOD_SUMDB and the upstream first",
+    "withheld": "a feed lists it, and the checksum database denies it; it is asked again. If that lasts, ask the "
+    "database by another way (GOPHERWOOD_SUMDB with a URL): the upstream may be the one who withholds it",
     "unverifiable": "the checksum database does not know it; if it is a private module, name it in GONOSUMDB",
 }
 """What a reason means, where the words of the error do not say it."""

@@ -22,8 +22,11 @@ each head that was served before. It holds because (1) tiles are durable before 
 and records last, so that a record that can be read can be proved; and (2) each advance proves the old head in the new
 tree, which takes exactly the tiles at the old tree's right edge at their new width, and those are the only tiles that a
 record mirrored earlier can find changed. What the promise cannot cover: a client that has already seen, elsewhere, a
-head that we never had may ask for tiles that were never needed here, and gets 404. If its head is newer than ours,
-`refresh` helps; if older, `mirror_tiles` of what it missed.
+head that we never had may ask for tiles that were never needed here. Serving sends it to the database and notes them;
+`discover --source requests` then refreshes the head and mirrors them (`refresh`, `mirror_tiles`).
+
+What is in the store is proved anew whenever it is used here, as Go's client does with its cache: whoever can write into
+the store cannot sign.
 
 Authority: golang.org/x/mod/sumdb, client.go; cmd/go/internal/modfetch, sumdb.go; https://go.dev/ref/mod#checksum-database.
 """

@@ -19,7 +19,7 @@ from gopherwood.sumdb import evidence
 from gopherwood.sumdb.heads import Head, Heads, HeadStore, open_head
 from gopherwood.sumdb.setting import Database
 from gopherwood.sumdb.tiles import Fetch, Tiles
-from gopherwood.tlog import HEIGHT, Tree
+from gopherwood.tlog import HEIGHT, Tile, Tree
 
 BATCH: Final = 256
 """Lookups of one pass."""
@@ -44,7 +44,8 @@ class _Answer:
     mv: ModuleVersion
     number: int
     text: bytes
-    head: Head
+    head: Head | None
+    """The head that it came with; None when it is the mirror's."""
     data: bytes
     """All of it, as it came: evidence, when it turns out to be false."""
 
@@ -110,9 +111,10 @@ class SumDB:
         return self._heads.newest().tree
 
     def mirror_tiles(self, paths: Iterable[str]) -> dict[str, GopherwoodError]:
-        """Verify and keep the hash tiles at these paths, as wide as they are in the newest trusted tree.
+        """Verify and keep the hash tiles at these paths, as wide as they are in the newest trusted tree and as asked.
 
-        For what clients asked of the mirror in vain, having seen other heads elsewhere. Returns what could not be had.
+        For what clients asked of the mirror in vain, having seen other heads elsewhere. Returns what could not be had:
+        with a NotFoundError what is not in the tree, a ProofError or an UpstreamError as for lookups.
         """
         failed: dict[str, GopherwoodError] = {}
         newest = self._heads.newest()
@@ -121,8 +123,10 @@ class SumDB:
             reader = tlog.tile_hash_reader(newest.tree, tiles)
             for path in dict.fromkeys(paths):
                 try:
-                    index = _index_in(path, newest.tree)
-                    reader([index])
+                    asked, wide = _tile_in(path, newest.tree)
+                    reader([tlog.stored_hash_index(wide.h * wide.l, wide.n << wide.h)])
+                    if asked.w < wide.w and not wide.is_full:  # from a full one, serving cuts it
+                        tiles.cut(wide, asked.w)
                 except ProofError as error:
                     failed[path] = evidence.bad_tiles(self.name, newest.signed, error, tiles.suspect())
                     self._kept(failed[path])
@@ -155,27 +159,36 @@ class SumDB:
     def _pass(self, mvs: Sequence[ModuleVersion], pool: Executor) -> dict[ModuleVersion, Result]:
         results: dict[ModuleVersion, Result] = {}
         answers: list[_Answer] = []
-        for mv, found in zip(mvs, pool.map(self._find, mvs), strict=True):
+        trusted = self._heads.newest().tree.n
+        for mv, found in zip(mvs, pool.map(lambda mv: self._find(mv, trusted), mvs), strict=True):
             if isinstance(found, _Answer):
                 answers.append(found)
             else:
                 results[mv] = found
         if answers:
             tiles = self.tiles(pool)
-            wrong = self._heads.merge_all({answer.head.tree: answer.head for answer in answers}.values(), tiles)
-            results |= {answer.mv: wrong[answer.head.tree] for answer in answers if answer.head.tree in wrong}
-            proved = self._prove([answer for answer in answers if answer.head.tree not in wrong], tiles)
-            self._mirror([answer for answer in answers if isinstance(proved.get(answer.mv), Record)], tiles)
+            heads = {answer.head.tree: answer.head for answer in answers if answer.head}
+            wrong = self._heads.merge_all(heads.values(), tiles) if heads else {}
+            results |= {a.mv: wrong[a.head.tree] for a in answers if a.head and a.head.tree in wrong}
+            proved = self._prove([answer for answer in answers if answer.mv not in results], tiles)
+            self._mirror([a for a in answers if a.head and isinstance(proved.get(a.mv), Record)], tiles)
             results |= proved
         return results
 
-    def _find(self, mv: ModuleVersion) -> Result | _Answer:
-        """Return what is mirrored, which was verified when it was stored; else ask."""
+    def _find(self, mv: ModuleVersion, trusted: int) -> Result | _Answer:
+        """Return what is mirrored, if a head of `trusted` records covers it; else ask.
+
+        It was verified when it was stored, and is again: whoever can write into the store cannot sign.
+        """
         try:
-            number, text, _ = tlog.parse_record(self._objects.read(store.lookup_key(self.name, mv)))
-            return self._record(mv, number, text)
+            data = self._objects.read(store.lookup_key(self.name, mv))
+            number, text, _ = tlog.parse_record(data)
+            if 0 <= number < trusted:
+                return _Answer(mv, number, text, None, data)
         except MissingError:
             pass
+        except ProofError as error:
+            return evidence.bad_mirror(self.name, mv, str(error), data, b"")
         except ContentError as error:
             return error
         try:
@@ -220,6 +233,9 @@ class SumDB:
         return self._compare(answer, value, newest, tiles)
 
     def _compare(self, answer: _Answer, value: tlog.Hash, newest: Head, tiles: Tiles) -> Result:
+        if tlog.record_hash(answer.text) != value and answer.head is None:
+            about = f"not the one its log holds as number {answer.number}"
+            return evidence.bad_mirror(self.name, answer.mv, about, answer.data, newest.signed)
         if tlog.record_hash(answer.text) != value:
             about = f"{answer.mv}: the record shown is not the one its log holds as number {answer.number}"
             return evidence.bad_record(
@@ -255,16 +271,19 @@ class SumDB:
         )
 
 
-def _index_in(path: str, tree: Tree) -> int:
-    """Name a stored hash that lies in the tile at a path, as the tree has it; raises NotFoundError if it has none."""
+def _tile_in(path: str, tree: Tree) -> tuple[Tile, Tile]:
+    """Name the hash tile at a path, and the one in its place in the tree; raises NotFoundError if that has it not.
+
+    Clients ask for the full tile where the one of their head was refused, so it need not be full yet.
+    """
     try:
         tile = tlog.parse_tile_path(path)
     except ProofError as error:
         raise NotFoundError(str(error)) from None
-    first = tile.n << tile.h
-    if tile.h != HEIGHT or tile.l < 0 or first >= tree.n >> (tile.h * tile.l):
+    width = min((tree.n >> (tile.h * max(tile.l, 0))) - (tile.n << tile.h), tile.full_width)
+    if tile.h != HEIGHT or tile.l < 0 or width < (1 if tile.is_full else tile.w):
         raise NotFoundError(f"{tile.path()} is no hash tile of the trusted tree of {tree.n} records")
-    return tlog.stored_hash_index(tile.h * tile.l, first)
+    return tile, tile._replace(w=width)
 
 
 def _h1(lines: Iterable[str], prefix: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 from gopherwood import store
 from gopherwood.catalog import Event
 from gopherwood.errors import IntegrityError, ProofError
+from gopherwood.module import ModuleVersion
 from gopherwood.objects import Objects
 from gopherwood.tlog import Tile
 
@@ -62,6 +63,12 @@ def bad_record(name: str, about: str, answer: bytes, signed: bytes, proof: str) 
     """Make the error for an answer whose record is not what its log holds, or is not of what was asked."""
     hint = f"{name} answered\n\n{_text(answer)}\nand signed\n\n{_text(signed)}\n{proof}".rstrip()
     return ProofError(f"{name}: {about}", hint=hint)
+
+
+def bad_mirror(name: str, mv: ModuleVersion, about: str, record: bytes, signed: bytes) -> ProofError:
+    """Make the error for a record in our own store that is not the one that was verified: somebody changed it there."""
+    hint = f"our mirror holds\n\n{_text(record)}\nand {name} signed\n\n{_text(signed)}".rstrip()
+    return ProofError(f"{name}: {mv}: our mirror's record was changed: {about}", hint=hint)
 
 
 def _text(data: bytes) -> str:

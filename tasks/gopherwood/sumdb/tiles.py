@@ -54,6 +54,10 @@ class Tiles:
         self._stored.update(self._checked)
         self._checked.clear()
 
+    def cut(self, wide: Tile, width: int) -> None:
+        """Keep the front of a checked tile too, for clients of an older head, which know the tile as narrow as that."""
+        self._checked[wide._replace(w=width)] = self._seen[wide][: width * HASH_SIZE]
+
     def suspect(self) -> dict[Tile, bytes]:
         """Return what the database gave and nothing has shown to be of its tree: evidence, when something is wrong."""
         kept = self._stored | self._checked.keys()

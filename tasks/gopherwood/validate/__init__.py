@@ -161,7 +161,7 @@ class Validator:
                 raise
             outcomes.append(Outcome(job=job, state=State.QUEUED, reason="not-staged", detail=str(error)))
             return None
-        return Subject(job.mv, files)
+        return Subject(job.mv, files, source=job.source)
 
     def _judge(self, job: Job, subject: Subject) -> Outcome:
         error = subject.error

@@ -3,21 +3,33 @@
 As `go` does it: which databases are asked is a setting (GOSUMDB), and modules that GONOSUMDB or GOPRIVATE match are
 never asked about. The zip's h1 and the go.mod's are compared with a record whose place in a signed tree is proved
 (gopherwood.sumdb). A mismatch is an integrity failure; a database that does not know the version at all rejects it too:
-nobody could verify what we would serve.
+nobody could verify what we would serve. But a "no" is not signed. Where a feed has named the version to the whole
+world, the database or whoever is on the way withholds it, or is late: it is asked again later.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from http import HTTPStatus
+from typing import Final, Self
 
 from gopherwood.catalog import Catalog, Evidence
 from gopherwood.config import Settings
-from gopherwood.errors import ChecksumMismatchError, GopherwoodError, NotFoundError, ProofError, UnverifiableError
+from gopherwood.errors import (
+    ChecksumMismatchError,
+    GopherwoodError,
+    NotFoundError,
+    ProofError,
+    UnverifiableError,
+    WithheldError,
+)
 from gopherwood.objects import Objects
 from gopherwood.sumdb import Databases, Record
 from gopherwood.upstream import Upstream
 from gopherwood.validate.rules import Subject
 
 RULE = "checksum-database"
+FEEDS: Final = frozenset({"index", "sumdb"})
+"""Sources of discovery that name what everybody can see: a module index, the log of the database itself."""
+_NOT_THERE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 class Checksums:
@@ -51,7 +63,10 @@ class Checksums:
 
 def _compare(subject: Subject, answer: Record | GopherwoodError, database: str) -> None:
     assert subject.zip is not None
-    if isinstance(answer, NotFoundError):
+    if isinstance(answer, NotFoundError) and answer.status in _NOT_THERE and subject.source in FEEDS:
+        said = f"{database} says that it has no record of what the source {subject.source} lists: withheld, or late"
+        subject.error = WithheldError(f"{said}: {answer}", status=answer.status)
+    elif isinstance(answer, NotFoundError):
         subject.error = UnverifiableError(f"the checksum database does not know it: {answer}")
     elif isinstance(answer, GopherwoodError):
         subject.error = answer

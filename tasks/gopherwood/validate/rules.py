@@ -31,6 +31,8 @@ class Subject:
     evidence: list[Evidence] = field(default_factory=list)
     error: GopherwoodError | None = None
     """Why it is rejected: the first rule that said no."""
+    source: str = ""
+    """What source of discovery named it first."""
 
     @property
     def go_mod_h1(self) -> str:
