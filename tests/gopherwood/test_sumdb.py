@@ -92,6 +92,49 @@ def test_second_lookup_asks_nobody(database, asked):
     assert (database.lookup_many(mvs(5)), asked) == (first, [])
 
 
+@pytest.mark.parametrize("how", ["other hashes", "another number", "no record"])
+def test_mirrored_record_that_was_changed_is_refused(database, log, objects, asked, how):
+    """What is in the store is proved anew, as Go does with its cache: a record that its log does not hold is a lie."""
+    mv, other = mvs(2)
+    database.lookup_many([mv, other])
+    path = objects.local_path(store.lookup_key(log.name, mv))
+    changed = {
+        "other hashes": path.read_bytes().replace(b" h1:", b" h1:A"),
+        "another number": b"1" + path.read_bytes()[1:],
+        "no record": b"nonsense",
+    }
+    path.chmod(0o644)
+    path.write_bytes(changed[how])
+    asked.clear()
+    got = database.lookup_many([mv, other])
+    assert isinstance(got[other], Record)
+    assert isinstance(got[mv], ProofError)
+    assert "our mirror's record was changed" in str(got[mv])
+    assert changed[how] in objects.read(got[mv].kept)
+    assert asked == []
+
+
+def test_mirrored_tile_that_was_forged_is_refused(database, log, objects):
+    """A record and the tile with its hash, both changed in our store to fit each other, do not fit the signed head."""
+    (mv,) = mvs(1)
+    number = database.lookup(mv).id
+    log.grow(466)  # to 767 records: an edge of more subtrees than tiles, where others below it once went unchecked
+    database.refresh()
+    text = b"example.com/Mod0 v1.0.0 h1:forged\nexample.com/Mod0 v1.0.0/go.mod h1:forged\n"
+    tile = tlog.tile_for_index(8, tlog.stored_hash_index(0, number)).full()
+    at = number % 256 * 32
+    forged = log.tile(tile)[:at] + tlog.record_hash(text) + log.tile(tile)[at + 32 :]
+    for key, data in (
+        (store.lookup_key(log.name, mv), tlog.format_record(number, text)),
+        (store.tile_key(log.name, tile.path()), forged),
+    ):
+        path = objects.local_path(key)
+        path.chmod(0o644)
+        path.write_bytes(data)
+    with pytest.raises(ProofError, match="inconsistent tile"):
+        database.lookup(mv)
+
+
 def test_unknown_version_is_not_found_and_others_are_answered(database, log):
     """One version that the database does not know does not spoil its batch."""
     known, unknown = mvs(2)
@@ -359,6 +402,19 @@ def test_tiles_for_a_client_that_saw_another_head_can_be_mirrored(database, log,
     wanted = tlog.tile_for_index(8, tlog.stored_hash_index(0, elsewhere.n - 1)).full().path()
     assert database.mirror_tiles([wanted]) == {}
     check_mirror(mirror, mvs(2), [elsewhere])
+
+
+def test_tiles_are_mirrored_as_narrow_as_they_were_asked_for(database, log, catalog, objects):
+    """A client knows the last tile as wide as it is in its own head, which is cut from the checked one."""
+    database.lookup_many(mvs(2))
+    log.grow(20)
+    database.refresh()
+    missed = ["tile/8/0/001.p/50", "tile/8/0/001"]
+    assert database.mirror_tiles(missed) == {}
+    mirror = Mirror(log.name, catalog, objects)
+    assert mirror.get(missed[0]) == log.tile(tlog.Tile(8, 0, 1, 66))[: 50 * 32]
+    assert mirror.get("tile/8/0/001") is None  # not full yet: nobody is given less than he asked for
+    assert list(database.mirror_tiles(["tile/8/0/001.p/67"])) == ["tile/8/0/001.p/67"]
 
 
 @pytest.mark.parametrize("path", ["tile/8/0/999", "tile/8/data/000", "tile/4/0/000", "nonsense"])

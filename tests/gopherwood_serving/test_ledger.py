@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
@@ -103,6 +104,20 @@ def test_the_stock_client_refuses_another_key(site: Site, tmp_path: Path) -> Non
     done = go(site, tmp_path / "go", HELD[0], gosumdb=logged.OTHER_KEY)
     assert done.returncode != 0
     assert "verify" in done.stderr
+
+
+def test_the_stock_client_refuses_a_head_that_another_key_signed(small: Site, tmp_path: Path) -> None:
+    """Whoever can write into the catalog, and has not the secret, can sign the true tree by a key of the same name."""
+    head = small.catalog.ledger_head()
+    assert head is not None
+    signed, checkpoint = logged.signer(logged.OTHER_SECRET).sign(tlog.Tree(head.size, head.root))
+    with sqlite3.connect(small.settings.home / "catalog.db") as connection:
+        connection.execute("UPDATE ledger_heads SET note = ?, checkpoint = ?", (signed.decode(), checkpoint.decode()))
+    small.start()
+    done = go(small, tmp_path / "go", HELD[0])
+    assert done.returncode != 0
+    assert "note has no verifiable signatures" in done.stderr
+    assert not list(tmp_path.rglob("*.zip"))
 
 
 def test_the_stock_client_refuses_a_log_that_was_rolled_back(small: Site, tmp_path: Path) -> None:
