@@ -111,7 +111,7 @@ def test_mirrored_record_that_was_changed_is_refused(database, log, objects, ask
     assert isinstance(got[mv], ProofError)
     assert "our mirror's record was changed" in str(got[mv])
     assert changed[how] in objects.read(got[mv].kept)
-    assert asked == []
+    assert not [each for each in asked if each.startswith("lookup/")]
 
 
 def test_mirrored_tile_that_was_forged_is_refused(database, log, objects):
