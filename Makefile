@@ -44,7 +44,9 @@ test-chart: setup ## the Helm charts of every environment (helm 3, on PATH or in
 	@PATH="$(PATH):$(KUBE_HOME)/bin" command -v helm >/dev/null || { echo "no helm on PATH nor in $(KUBE_HOME)/bin" >&2; exit 2; }
 	PATH="$(PATH):$(KUBE_HOME)/bin" $(PYTEST) -n 2 -m chart tests
 
-golden: setup ## write tests/chart/golden anew from the charts
+golden: setup ## write anew what the tasks' chart has from Python, and tests/chart/golden from the charts
+	$(BIN)/python -m gopherwood.scaling > tasks/chart/files/workers.sql
+	PYTHONPATH=plugins $(BIN)/python -m gopherwood_airflow.node_pools > tasks/chart/files/node-pools.json
 	PATH="$(PATH):$(KUBE_HOME)/bin" $(BIN)/python tests/chart/test_golden.py
 	@git diff --stat -- tests/chart/golden
 

@@ -67,7 +67,7 @@ with DAG(
     )
     planning = ["plan", "--max-workers", "{{ params.max_workers }}", "--xcom"]
     plan = TaskPod(task_id="plan", arguments=planning, size=SMALL, result=True)
-    fetch = TaskPod.partial(task_id="fetch", node_pool=PREEMPTIBLE, max_active_tis_per_dagrun=16).expand(
+    fetch = TaskPod.partial(task_id="fetch", node_pool=PREEMPTIBLE, max_active_tis_per_dag=16).expand(
         arguments=plan.output.map(fetch_arguments)
     )
     all_fetched = EmptyOperator(task_id="all_fetched")

@@ -6,6 +6,7 @@ and value. Without a cluster a pool's name is only written into the task's log.
     python -m gopherwood_airflow.node_pools
 
 prints them as JSON, with the hints that a cluster's autoscaler needs to grow a pool from nothing. It needs no Airflow.
+The tasks' chart has it as a file, and takes from it what pods tolerate (`make golden` writes that).
 """
 
 import json
@@ -34,10 +35,19 @@ class NodePool:
     purpose: str
     machine: str = ""
     """A hint for who makes the pool: what a node should offer."""
-    scale_to_zero: bool = False
-    """Whether it may have no node at all: then a pod is what makes it grow, and finding none is no error."""
+    least: int = 1
+    """Nodes that an autoscaler leaves at least. None: a pod is what makes it grow, and finding no node is no error."""
+    most: int = 8
+    """Nodes that an autoscaler makes at most."""
+    disk: str = "50Gi"
+    """Disk for pods' files on a node: an autoscaler cannot know it of a pool that has no node to look at."""
     provider_taints: tuple[Taint, ...] = ()
     """Taints that a provider of machines puts on such nodes by itself; pods for the pool tolerate them."""
+
+    @property
+    def scale_to_zero(self) -> bool:
+        """Whether it may have no node at all."""
+        return not self.least
 
     @property
     def labels(self) -> dict[str, str]:
@@ -50,13 +60,18 @@ class NodePool:
         return Taint(LABEL, self.name)
 
     def declared(self) -> dict[str, Any]:
-        """Return it as plain values, with the node-template hints that the cluster autoscaler reads on a group."""
+        """Return it as plain values, with the node-template hints that the cluster autoscaler reads on a group.
+
+        Provider taints are no hints: the provider of a pool that has them tells the autoscaler itself.
+        """
         template = "k8s.io/cluster-autoscaler/node-template"
         hints = {
             f"{template}/label/{LABEL}": self.name,
             f"{template}/taint/{LABEL}": f"{self.taint.value}:{self.taint.effect}",
+            f"{template}/resources/ephemeral-storage": self.disk,
         }
-        return asdict(self) | {"labels": self.labels, "taint": asdict(self.taint), "autoscaler_hints": hints}
+        also = {"labels": self.labels, "taint": asdict(self.taint), "scale_to_zero": self.scale_to_zero}
+        return asdict(self) | also | {"autoscaler_hints": hints}
 
 
 SPOT = (
@@ -70,12 +85,14 @@ DEFAULT = NodePool(
     "default-pool",
     "machines that stay: commands that are short, or that must not be interrupted",
     machine="2 cores, 8 GiB; at least 2 nodes, in different zones",
+    least=2,
 )
 PREEMPTIBLE = NodePool(
     "pvm-pool",
     "machines that may vanish: commands that lease their work and so lose nothing",
     machine="4 cores, 16 GiB, spot or preemptible",
-    scale_to_zero=True,
+    least=0,
+    disk="100Gi",
     provider_taints=SPOT,
 )
 

@@ -87,8 +87,13 @@ FROM (
 """  # noqa: E501
 """`workers` of all that is open, asked of PostgreSQL. `depth` is Backlog.depth, `oldest` and `step` microseconds."""
 
-VALUES = "{{ int .Values.workers.%s }}"
-"""A whole number among the values of the tasks' chart, in a template."""
+CHART = {
+    "least": "{{ int .Values.workers.least }}",
+    "most": "{{ int .Values.workers.most }}",
+    "per_worker": "{{ int .Values.workers.perWorker }}",
+    "step": "{{ mul 1000000 (int64 .Values.workers.stepSeconds) }}",
+}
+"""The numbers of the query as the templates of the tasks' chart write them."""
 
 
 def query(rule: Rule, *, now: str = CLOCK) -> str:
@@ -99,10 +104,7 @@ def query(rule: Rule, *, now: str = CLOCK) -> str:
 
 def chart_query() -> str:
     """Return the same question as a template of the tasks' chart, which fills in its own values."""
-    names = {"least": "least", "most": "most", "per_worker": "perWorker"}
-    values = {name: VALUES % value for name, value in names.items()}
-    step = f"({VALUES % 'stepSeconds'} * 1000000::bigint)"
-    return QUERY.format(**values, step=step, now=CLOCK, states=_states())
+    return QUERY.format(**CHART, now=CLOCK, states=_states())
 
 
 def _states() -> str:

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +109,9 @@ def test_the_query_reads_the_clock_as_the_catalog_does(catalog: Catalog) -> None
     old.enqueue([ModuleVersion("example.com/m", f"v1.{n}.0") for n in range(9)], source="test")
     with catalog.engine.connect() as connection:
         assert connection.exec_driver_sql(scaling.query(RULE)).scalar_one() == 6
+
+
+def test_the_chart_has_the_query() -> None:
+    """The file that the tasks' chart asks with is written by the rule (`make golden` writes it anew)."""
+    file = Path(__file__).parents[2] / "tasks" / "chart" / "files" / "workers.sql"
+    assert file.read_text() == scaling.chart_query()

@@ -45,13 +45,16 @@ def test_node_pools_are_printed_without_airflow() -> None:
     assert subprocess.run([sys.executable, "-c", program], env=env).returncode == 0
     printed = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
     assert [pool["name"] for pool in printed] == [pool.name for pool in node_pools.POOLS]
+    assert printed == json.loads((ROOT / "tasks/chart/files/node-pools.json").read_text()), "make golden"
     preemptible = printed[1]
     assert preemptible["scale_to_zero"] is True
     assert preemptible["labels"] == {"node-pool": "pvm-pool"}
     assert preemptible["autoscaler_hints"] == {
         "k8s.io/cluster-autoscaler/node-template/label/node-pool": "pvm-pool",
         "k8s.io/cluster-autoscaler/node-template/taint/node-pool": "pvm-pool:NoSchedule",
+        "k8s.io/cluster-autoscaler/node-template/resources/ephemeral-storage": "100Gi",
     }
+    assert (preemptible["least"], printed[0]["least"]) == (0, 2)
 
 
 def test_handbook_has_every_pool() -> None:

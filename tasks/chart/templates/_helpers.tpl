@@ -72,3 +72,22 @@ volumeMounts:
 - {kind: ServiceAccount, name: {{ .Release.Name }}-airflow, namespace: {{ .Release.Namespace }}}
 {{- end }}
 {{- end }}
+
+{{/* A node pool as node_pools.py declares it: (dict "root" . "name" "pvm-pool") */}}
+{{- define "tasks.pool" -}}
+{{- $found := dict }}
+{{- range .root.Files.Get "files/node-pools.json" | fromJsonArray }}{{ if eq .name $.name }}{{ $found = . }}{{ end }}{{ end }}
+{{- toJson ($found | default (dict "taint" (dict "key" "node-pool" "value" .name "effect" "NoSchedule") "provider_taints" list)) }}
+{{- end }}
+
+{{/* What pods for a pool tolerate: its own taint, and those that providers put on such machines. */}}
+{{- define "tasks.tolerations" -}}
+{{- range concat (list .taint) .provider_taints }}
+- {key: {{ .key }}, operator: Equal, value: {{ .value | quote }}, effect: {{ .effect }}}
+{{- end }}
+{{- end }}
+
+{{/* Fails when the file that a worker touches is not there, or old. */}}
+{{- define "tasks.pulse" -}}
+{{- list "python3" "-c" (printf "import os, sys, time; sys.exit(time.time() - os.stat('/tmp/pulse').st_mtime > %d)" (int .pulseSeconds)) | toJson }}
+{{- end }}
