@@ -20,6 +20,7 @@ from gopherwood.objects import Objects
 from gopherwood.store import key, open_store
 from gopherwood_serving import index, misses, sockets
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
+from gopherwood_serving.backlog import BacklogGauges
 from gopherwood_serving.goproxy import GoProxy
 from gopherwood_serving.ledger import LedgerAnswers
 from gopherwood_serving.memory import Memory
@@ -55,6 +56,7 @@ class App:
         self.memory = Memory(settings.serving_memory)
         self.misses = Misses()
         self.metrics = _metrics(worker)
+        self.backlog = BacklogGauges(catalog, self.metrics)
         self.pages: Callable[[Any], Awaitable[Answer]] | None = None
         self.draining = False
         self.generation = 0
@@ -177,6 +179,7 @@ class App:
 
     async def _probe(self, path: str) -> Answer:
         if path == "/metrics":
+            await self.backlog.refresh(self._in_thread)
             return found(self._scrape(), TEXT, UNCACHED, keep=False)
         if path == "/healthz":
             return found(b"ok\n", PLAIN, UNCACHED, keep=False)

@@ -1,11 +1,13 @@
 """Probes and metrics: what an orchestrator and a Prometheus see."""
 
+import math
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from fakes.site import Site
+from gopherwood.module import ModuleVersion
 
 LINE = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+')
 
@@ -55,6 +57,20 @@ def test_metrics_are_well_formed(site: Site) -> None:
     assert count is not None
     assert buckets[-1] == ("+Inf", count[1])
     assert sorted(int(number) for _, number in buckets) == [int(number) for _, number in buckets]
+
+
+def test_a_scrape_tells_what_waits_for_workers(make_site: Callable[..., Site]) -> None:
+    """The signal that workers are scaled by, as it is now; not a number when the catalog does not know it."""
+    site = make_site()
+    site.start()
+    assert (site.metric("queue_due"), site.metric("queue_workers")) == (0, 0)
+    site.catalog.enqueue([ModuleVersion("example.com/m", f"v1.0.{n}") for n in range(201)], source="test")
+    site.catalog.lease("fetch", owner="somebody", limit=1, seconds=60)
+    assert [site.metric(name) for name in ("queue_due", "queue_held", "queue_workers")] == [200, 1, 2]
+    assert site.metric("queue_oldest_seconds") > 0
+    with site.catalog.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE versions RENAME TO hidden")
+    assert math.isnan(site.metric("queue_due"))
 
 
 def test_no_client_can_make_a_label(site: Site) -> None:
