@@ -19,6 +19,8 @@ from gopherwood.errors import StorageError
 from gopherwood.objects import Objects
 from gopherwood.store import key, open_store
 from gopherwood_serving import index, misses, sockets
+from gopherwood_serving.access import MODULE_KINDS, SILENT, AccessLog, Note, note_of
+from gopherwood_serving.accessfiles import open_access_log
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
 from gopherwood_serving.backlog import BacklogGauges
 from gopherwood_serving.goproxy import GoProxy
@@ -28,7 +30,7 @@ from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
 from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
 from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
-from gopherwood_serving.send import send
+from gopherwood_serving.send import Sent, send
 from gopherwood_serving.sumdb import SumDBMirror, missed_tile
 
 log = logging.getLogger("gopherwood.serving")
@@ -38,14 +40,22 @@ THREADS = 16
 """Cold requests that wait for a disk or a database at once, in one worker."""
 NOTE_EVERY_SECONDS = 2.0
 """Between two batches of noted misses."""
-MODULE_KINDS = frozenset({"list", "latest", "query", "info", "mod", "zip"})
+UNKNOWN = Route("other")
 FIRST_BOUND = BOUNDS[0]
 
 
 class App:
     """Serves one store and catalog. Everything but the threads' work happens on one event loop."""
 
-    def __init__(self, settings: Settings, objects: Objects, catalog: Catalog, *, worker: int = 1) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        objects: Objects,
+        catalog: Catalog,
+        *,
+        worker: int = 1,
+        access: AccessLog | None = None,
+    ) -> None:
         self.settings = settings
         self.objects = objects
         self.catalog = catalog
@@ -55,6 +65,9 @@ class App:
         self.published = Published(catalog)
         self.memory = Memory(settings.serving_memory)
         self.misses = Misses()
+        self.access = access
+        self.log_it = access.note if access else None
+        self.log_addresses = access is not None and access.addresses
         self.metrics = _metrics(worker)
         self.backlog = BacklogGauges(catalog, self.metrics)
         self.pages: Callable[[Any], Awaitable[Answer]] | None = None
@@ -81,6 +94,18 @@ class App:
         protocol.response_bytes(answer.status, answer.headers, body)
         entry.used = True
         cell, seconds = entry.cell, perf_counter() - started
+        if self.log_it is not None:
+            self.log_it(
+                (
+                    started,
+                    seconds,
+                    entry.note,
+                    headers.get("user-agent"),
+                    headers.get("traceparent"),
+                    "disable-module-fetch" in headers,
+                    scope.client if self.log_addresses else "",
+                )
+            )
         if seconds < FIRST_BOUND:
             cell.counts[0] += 1
             cell.total += seconds
@@ -96,19 +121,28 @@ class App:
             self.metrics.add("late_hits_total")
             return
         self.metrics.add("in_flight")
-        kind, outcome, sent = "other", "error", 0
+        route, sent = UNKNOWN, Sent(0, "error", 0)
         try:
             route = _route(scope)
-            kind = route.kind
             answer = route.refusal or await self._answer(route, scope)
-            outcome, sent = await send(answer, scope, protocol, self.objects.open, self._pool)
+            sent = await send(answer, scope, protocol, self.objects.open, self._pool)
         except StorageError as error:
             log.error("%s: %s", scope.path, error)
             excuse = unavailable("The storage behind this repository does not answer now. Try again soon.")
-            outcome, sent = await send(excuse, scope, protocol, self.objects.open, self._pool)
+            sent = await send(excuse, scope, protocol, self.objects.open, self._pool)
         finally:
             self.metrics.add("in_flight", -1)
-            self.metrics.cell(kind, outcome).observe(perf_counter() - started, sent)
+            seconds = perf_counter() - started
+            self.metrics.cell(route.kind, sent.outcome).observe(seconds, sent.bytes)
+            if route.kind not in SILENT:
+                self._log(started, seconds, note_of(route, scope.method, *sent), scope)
+
+    def _log(self, started: float, seconds: float, note: Note, scope: Any) -> None:
+        """Note a request for the access log, if there is one; the fast lane does the same by itself."""
+        if self.log_it is not None:
+            get, disabled = scope.headers.get, "disable-module-fetch" in scope.headers
+            client = scope.client if self.log_addresses else ""
+            self.log_it((started, seconds, note, get("user-agent"), get("traceparent"), disabled, client))
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start what runs beside the requests. SIGUSR1 says: draining, do not be ready any more."""
@@ -131,6 +165,8 @@ class App:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._write(self.misses.take())
         self.catalog.close()
+        if self.access is not None:
+            self.access.close()
 
     def drain(self) -> None:
         """Say on /readyz from now on that no new request should come here."""
@@ -153,7 +189,7 @@ class App:
         answer = await self._make(route, scope)
         is_fresh = before[0] == self.generation if answer.module else before[1] == self.changes
         if answer.keep and is_fresh:
-            self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"))
+            self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"), _note_of_hit(route, answer))
         if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in scope.headers:
             self.misses.note(route)
         if route.kind == "sumdb" and (tile := missed_tile(route.path, answer)):
@@ -199,6 +235,8 @@ class App:
             ("misses_noted_total", self.misses.noted),
             ("misses_dropped_total", self.misses.dropped),
             ("sequence", max(self.published.sequence, 0)),
+            ("access_log_lines_total", self.access.written if self.access else 0),
+            ("access_log_lost_total", self.access.lost if self.access else 0),
         ):
             self.metrics.set(name, value)
         return self.metrics.render()
@@ -238,6 +276,8 @@ class App:
     async def _note(self) -> None:
         while True:
             await asyncio.sleep(NOTE_EVERY_SECONDS)
+            if self.access is not None:
+                self.access.bound()
             await self._in_thread(self._write, self.misses.take())
 
     def _write(self, taken: set[tuple[str, str]]) -> None:
@@ -248,8 +288,9 @@ class App:
 
 
 def create_app(settings: Settings, worker: int = 1) -> App:
-    """Open store and catalog, and build the application on them; what a worker process calls."""
-    return App(settings, open_store(settings), Catalog.open(settings), worker=worker)
+    """Open store, catalog and access log, and build the application on them; what a worker process calls."""
+    access = open_access_log(settings)
+    return App(settings, open_store(settings), Catalog.open(settings), worker=worker, access=access)
 
 
 def _route(scope: Any) -> Route:
@@ -267,6 +308,11 @@ def _is_current(answer: Answer) -> bool:
     return not isinstance(answer.body, FileBody) or answer.body.is_current()
 
 
+def _note_of_hit(route: Route, answer: Answer) -> Note:
+    """Return what the access log says of a plain GET that is answered from memory."""
+    return note_of(route, "GET", answer.status, "hit", answer.size)
+
+
 def _metrics(worker: int) -> Metrics:
     metrics = Metrics(worker)
     metrics.declare("in_flight", "gauge", "Requests on the slow way now.")
@@ -277,6 +323,8 @@ def _metrics(worker: int) -> Metrics:
     metrics.declare("misses_noted_total", "counter", "Requests for what is not held, noted for ingestion.")
     metrics.declare("misses_dropped_total", "counter", "Requests for what is not held that were too many to note.")
     metrics.declare("sequence", "gauge", "Sequence number of the newest publish that lists in memory know of.")
+    metrics.declare("access_log_lines_total", "counter", "Lines of the access log that were written.")
+    metrics.declare("access_log_lost_total", "counter", "Lines of the access log that were lost, unwritten.")
     return metrics
 
 

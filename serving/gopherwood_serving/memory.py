@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gopherwood_serving.access import Note
 from gopherwood_serving.answers import Answer
 from gopherwood_serving.metrics import Cell
 
-OVERHEAD = 1500
+OVERHEAD = 1800
 """Bytes that an entry costs beside its body (headers, path, objects; measured), so that tiny ones count fairly."""
+UNNOTED = Note("")
 
 
 @dataclass(slots=True)
@@ -23,6 +25,8 @@ class Entry:
     answer: Answer
     cell: Cell
     """Where its hits are counted."""
+    note: Note
+    """What the access log says of its hits."""
     cost: int
     used: bool = True
 
@@ -41,7 +45,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, path: str, answer: Answer, cell: Cell) -> None:
+    def put(self, path: str, answer: Answer, cell: Cell, note: Note = UNNOTED) -> None:
         """Keep an answer; older ones that nobody asks for make room."""
         body = len(answer.body) if isinstance(answer.body, bytes) else 0
         cost = body + len(path) + OVERHEAD
@@ -49,7 +53,7 @@ class Memory:
             return
         self._drop(path)
         self._make_room(cost)
-        self._entries[path] = Entry(answer, cell, cost)
+        self._entries[path] = Entry(answer, cell, note, cost)
         self.size += cost
         if answer.module:
             self._of_module[answer.module].add(path)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from gopherwood.errors import StorageError
 from gopherwood_serving.answers import Answer, FileBody, Headers, ObjectBody
@@ -24,38 +24,48 @@ _UNSATISFIABLE = range(0)
 Open = Callable[[str], BinaryIO]
 
 
-async def send(answer: Answer, scope: Any, protocol: Any, open_object: Open, pool: Executor) -> tuple[str, int]:
-    """Send an answer as the request wants it; return the outcome (see metrics.OUTCOMES) and the bytes of body."""
+class Sent(NamedTuple):
+    """What was sent."""
+
+    status: int
+    outcome: str
+    """See metrics.OUTCOMES."""
+    bytes: int
+    """Of body."""
+
+
+async def send(answer: Answer, scope: Any, protocol: Any, open_object: Open, pool: Executor) -> Sent:
+    """Send an answer as the request wants it."""
     if answer.status != 200:
         return _send_error(answer, scope, protocol)
     wanted, size = scope.headers, answer.size
     if answer.etag and _matches(wanted.get("if-none-match", ""), answer.etag):
         protocol.response_empty(304, [header for header in answer.headers if header[0] in ("etag", "cache-control")])
-        return "not_modified", 0
+        return Sent(304, "not_modified", 0)
     if scope.method == "HEAD":
         protocol.response_empty(200, [*answer.headers, ("content-length", str(size))])
-        return "ok", 0
+        return Sent(200, "ok", 0)
     part = None
     if "range" in wanted and wanted.get("if-range", answer.etag) == answer.etag:
         part = _part(wanted.get("range"), size)
     if part is None:
         await _send_part(answer, 200, answer.headers, range(size), protocol, open_object, pool)
-        return "ok", size
+        return Sent(200, "ok", size)
     if part == _UNSATISFIABLE:
         protocol.response_bytes(416, [("content-range", f"bytes */{size}"), ("content-type", "text/plain")], b"")
-        return "refused", 0
+        return Sent(416, "refused", 0)
     headers = [*answer.headers, ("content-range", f"bytes {part.start}-{part.stop - 1}/{size}")]
     await _send_part(answer, 206, headers, part, protocol, open_object, pool)
-    return "partial", len(part)
+    return Sent(206, "partial", len(part))
 
 
-def _send_error(answer: Answer, scope: Any, protocol: Any) -> tuple[str, int]:
+def _send_error(answer: Answer, scope: Any, protocol: Any) -> Sent:
     body = answer.body if isinstance(answer.body, bytes) else b""
     if scope.method == "HEAD":
         protocol.response_empty(answer.status, [*answer.headers, ("content-length", str(len(body)))])
     else:
         protocol.response_bytes(answer.status, answer.headers, body)
-    return _outcome(answer.status), len(body)
+    return Sent(answer.status, _outcome(answer.status), 0 if scope.method == "HEAD" else len(body))
 
 
 def _outcome(status: int) -> str:

@@ -4,6 +4,7 @@ SIGTERM: the workers say 503 on /readyz for a grace period, while they go on ans
 away first; then they take no new connection, finish what is under way, and end. A second signal skips the grace.
 """
 
+import gc
 import os
 import resource
 import signal
@@ -28,6 +29,9 @@ CONNECTION_BUFFER = 64 << 10
 
 FILE_THREADS = 4
 """Threads of a worker that read large files; granian's own 512 mostly wake and wait for each other (measured)."""
+
+GARBAGE_THRESHOLD = 50_000
+"""Objects made and kept between two searches for cycles."""
 
 
 class Server(Granian):  # type: ignore[misc,valid-type]
@@ -83,4 +87,8 @@ class Server(Granian):  # type: ignore[misc,valid-type]
 def _load(settings: Settings, worker: int) -> App:
     app = create_app(settings, worker)
     fastlane.install(app.answer_from_memory)
+    # What is noted for the access log lives till it is written, and each few hundred of it would start a search for
+    # cycles, of which hot requests make none.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
     return app

@@ -59,6 +59,12 @@ class Settings:
     serving_memory: int = _setting(256 << 20, "bytes of hot files that one serving worker keeps in memory")
     serving_grace: float = _setting(1.0, "seconds that serving answers on after SIGTERM, while /readyz says 503")
     serving_drain: float = _setting(30.0, "seconds that requests under way then have to finish")
+    access_log: str = _setting("", "folder of serving's access log, or stdout, or off; default: HOME/logs")
+    access_log_store: str = _setting("", "URL that its finished files are moved to, and `usage` reads; default: none")
+    access_log_bytes: int = _setting(64 << 20, "bytes after which a file of the access log is finished")
+    access_log_seconds: float = _setting(900.0, "seconds after which a file of the access log is finished")
+    access_log_days: int = _setting(30, "days that files of the access log are kept, once `usage` has counted them")
+    access_log_addresses: str = _setting("off", "whether the access log has the addresses of clients: off or on")
     airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")
 
     @property
@@ -80,6 +86,11 @@ class Settings:
     def ledger_key_path(self) -> Path:
         """File of the ledger's secret key, there or not."""
         return Path(self.ledger_key_file) if self.ledger_key_file else self.home.absolute() / "ledger.key"
+
+    @property
+    def access_log_folder(self) -> Path:
+        """Folder that serving writes its access log in, if it writes files."""
+        return Path(self.access_log) if self.access_log else self.home.absolute() / "logs"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, prefix: str = PREFIX) -> Self:
