@@ -257,7 +257,11 @@ class Upstream:
                     continue
                 raise
             return base
-        raise NotFoundError(f"no upstream serves the checksum database {name}")
+        # Not a NotFoundError: that would say that the database does not know a version.
+        raise UpstreamError(
+            f"no upstream serves the checksum database {name}",
+            hint="give its URL in GOPHERWOOD_SUMDB (NAME URL), or let the upstream's list hold direct",
+        )
 
     # --- how entries are asked
 

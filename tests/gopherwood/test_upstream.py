@@ -299,15 +299,16 @@ def test_a_file_tree_is_an_upstream(client: Client, tmp_path: Path, proxy: GoPro
 def test_the_checksum_database_is_asked_through_the_first_that_supports_it(
     client: Client, proxy: GoProxy, second: GoProxy
 ) -> None:
-    """`supported` decides, once; lookups go to that upstream alone."""
+    """`supported` decides, once; lookups go to that upstream alone; without one the database could not be asked."""
     log = SumDBLog({V1: ("h1:" + "A" * 43 + "=", "h1:" + "B" * 43 + "=")})
     second.mount(f"sumdb/{log.name}", log.answer)
     upstream = over(client, f"{proxy.url},{second.url}")
     for _ in range(2):
         assert b"h1:" in upstream.get_sumdb(log.name, f"lookup/{V1}")
     assert proxy.requests == {f"sumdb/{log.name}/supported": 1}
-    with pytest.raises(NotFoundError, match="no upstream serves"):
+    with pytest.raises(UpstreamError, match="no upstream serves") as caught:
         over(client, proxy.url).get_sumdb("sum.other", "latest")
+    assert not isinstance(caught.value, NotFoundError)  # that would say that the database knows no such version
 
 
 def test_a_lookup_that_is_a_bad_request_is_not_known(proxy: GoProxy, upstream: Upstream) -> None:

@@ -132,6 +132,27 @@ def test_what_is_not_mirrored_is_redirected(mirror: Mirror, what: str) -> None:
     assert (reply.status, reply.headers["Location"]) == (302, f"{source}/{what}")
 
 
+def test_a_tile_that_is_missed_is_noted_once(mirror: Mirror) -> None:
+    """However often it is asked for; a lookup, a data tile and what is no tile are not."""
+    site, log = mirror
+    for what in (
+        "lookup/example.com/never@v1.0.0",
+        "tile/8/data/001",
+        "tile/9/0/000",
+        "tile/8/0/888",
+        "tile/8/1/777.p/3",
+    ):
+        for _ in range(3):
+            site.get(f"/sumdb/{log.name}/{what}")
+
+    def noted() -> dict[str, int]:
+        return {
+            miss.query: miss.count for miss in site.catalog.misses() if miss.database and "8/0/999" not in miss.query
+        }
+
+    site.wait(lambda: noted() == {"tile/8/0/888": 1, "tile/8/1/777.p/3": 1})
+
+
 def test_a_private_name_is_sent_nowhere(mirror: Mirror) -> None:
     """A version that we hold without a record is 404, with what to do about it, and no redirect."""
     site, log = mirror
