@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _ledger, _migrate, _smoke, _up):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _migrate, _smoke, _up):
         add(verbs)
     return parser
 
@@ -184,6 +184,12 @@ def _audit(verbs: Verbs) -> None:
     audit.add_arguments(
         _verb(verbs, "audit", "look back at what is published: our own bytes, and where they came from")
     )
+
+
+def _quality(verbs: Verbs) -> None:
+    from gopherwood import quality
+
+    quality.add_arguments(_verb(verbs, "quality", "check the data sets as a whole, and write reports for people"))
 
 
 def _ledger(verbs: Verbs) -> None:

@@ -153,6 +153,13 @@ def audit(settings: Settings, args: argparse.Namespace, stop: threading.Event) -
     return audit.run(settings, args, stop)
 
 
+def quality(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `quality`."""
+    from gopherwood import quality
+
+    return quality.run(settings, args, stop)
+
+
 def ledger(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `ledger`."""
     from gopherwood import ledger
@@ -197,6 +204,7 @@ COMMANDS: dict[str, Command] = {
     "check-zip": check_zip,
     "hash": hash_files,
     "audit": audit,
+    "quality": quality,
     "ledger": ledger,
     "migrate": migrate,
     "smoke": smoke,

@@ -31,6 +31,7 @@ class Settings:
     replica: str = _setting("", "URL of a second copy of the store, same forms, to heal from; default: none")
     scrub_days: int = _setting(30, "days in which `audit --scrub` reads the whole store once, a share each day")
     staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")
+    reports: str = _setting("", "URL of the folder of reports, same forms; default: HOME/reports")
     s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")
     upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")
     private: str = _setting("", "patterns of private modules, as GOPRIVATE has them: no proxy, no checksum database")
@@ -81,6 +82,11 @@ class Settings:
     def staging_url(self) -> str:
         """URL of the staging area, on the same file system or bucket as the store."""
         return self.staging or (self.home.absolute() / "staging").as_uri()
+
+    @property
+    def reports_url(self) -> str:
+        """URL of the folder of reports: of data quality, of load tests, of chaos experiments."""
+        return self.reports or (self.home.absolute() / "reports").as_uri()
 
     @property
     def ledger_key_path(self) -> Path:

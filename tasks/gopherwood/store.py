@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from gopherwood import pseudo, semver
 from gopherwood.config import Settings
-from gopherwood.module import ModuleVersion, escape_path, escape_version
+from gopherwood.errors import ContentError
+from gopherwood.module import ModuleVersion, escape_path, escape_version, unescape_path, unescape_version
 from gopherwood.objects import Objects, open_objects
 
 CONTENT = (".zip", ".mod")
@@ -25,6 +26,12 @@ SUFFIXES = (*CONTENT, MARK)
 EVIDENCE = "evidence/"
 """How the keys of evidence begin: for people to read, and nothing that `go` asks for."""
 
+BESIDE = ("sumdb/", "ledger/", EVIDENCE)
+"""What the store holds beside modules."""
+
+Name = tuple[str, str]
+"""A module path and a version; or a module path and "" for its list."""
+
 
 def key(mv: ModuleVersion, suffix: str) -> str:
     """Return the key of one file of a version; `suffix` is one of SUFFIXES."""
@@ -34,6 +41,18 @@ def key(mv: ModuleVersion, suffix: str) -> str:
 def list_key(path: str) -> str:
     """Return the key of the version list of a module path."""
     return f"{escape_path(path)}/@v/list"
+
+
+def name_of(key: str) -> Name | None:
+    """Return what a key is a file of, None when it is the key of nothing that is ever published."""
+    path, at, name = key.rpartition("/@v/")
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    if not at or (suffix is None and name != "list"):
+        return None
+    try:
+        return unescape_path(path), unescape_version(name.removesuffix(suffix)) if suffix else ""
+    except ContentError:
+        return None
 
 
 def lookup_key(db: str, mv: ModuleVersion) -> str:

@@ -9,26 +9,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from gopherwood import module
 from gopherwood.audit.examine import Kind
 from gopherwood.catalog import Catalog
-from gopherwood.errors import ContentError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
 from gopherwood.states import OPEN
-from gopherwood.store import EVIDENCE, SUFFIXES
-
-BESIDE = ("sumdb/", "ledger/", EVIDENCE)
-"""What the store holds beside modules."""
+from gopherwood.store import BESIDE, Name, name_of
 
 YOUNG_SECONDS = 3600.0
 """How old a file is before it is called extra."""
 
 BATCH = 1000
 """Names between two questions to the catalog."""
-
-Name = tuple[str, str]
-"""A module path and a version; or a module path and "" for its list."""
 
 
 def extras(objects: Objects, catalog: Catalog, *, beat: Callable[[], bool]) -> list[str] | None:
@@ -44,18 +36,6 @@ def extras(objects: Objects, catalog: Catalog, *, beat: Callable[[], bool]) -> l
             if not beat():
                 return None
     return found + _unpublished(objects, catalog, batch)
-
-
-def name_of(key: str) -> Name | None:
-    """Return what a key is a file of, None when it is the key of nothing that is ever published."""
-    path, at, name = key.rpartition("/@v/")
-    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
-    if not at or (suffix is None and name != "list"):
-        return None
-    try:
-        return module.unescape_path(path), module.unescape_version(name.removesuffix(suffix)) if suffix else ""
-    except ContentError:
-        return None
 
 
 def settle_extras(objects: Objects, catalog: Catalog, found: Iterable[str]) -> int:

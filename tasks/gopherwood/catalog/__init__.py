@@ -1,8 +1,9 @@
 """The catalog: what state every module version is in, and everything else that must be remembered between two runs.
 
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
-tree heads, events), `damages` and `scrubs` (what audits find and have seen), `ledger` (our transparency log) and
-`origins` (where versions come from), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe
+tree heads, events), `damages` and `scrubs` (what audits find and have seen), `ledger` (our transparency log), `origins`
+(where versions come from), `quality` (what checks of all of it said) and `snapshots` (all of it at one moment), over
+`db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe
 to use from many threads; each process opens its own.
 """
 
@@ -12,8 +13,10 @@ from gopherwood.catalog.db import Clock, utc_now
 from gopherwood.catalog.ledger import Ledger
 from gopherwood.catalog.notes import Notes
 from gopherwood.catalog.origins import Finding, Look, NewOrigin, OriginCheck, OriginRow, Origins
+from gopherwood.catalog.quality import ListDigest, Measures, Quality, QualityRun, RuleResult
 from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs, part_of
+from gopherwood.catalog.snapshots import Page, Row, Snapshot, Snapshots
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     SUMDB_MISS,
@@ -27,6 +30,7 @@ from gopherwood.catalog.values import (
     Finished,
     HeadSigner,
     IndexEntry,
+    IndexRead,
     Job,
     Kind,
     LedgerEntry,
@@ -58,20 +62,28 @@ __all__ = [
     "Finished",
     "HeadSigner",
     "IndexEntry",
+    "IndexRead",
     "Job",
     "Kind",
     "LedgerEntry",
     "LedgerExtent",
     "LedgerHead",
+    "ListDigest",
     "Look",
+    "Measures",
     "Miss",
     "NewOrigin",
     "OriginCheck",
     "OriginRow",
     "Outcome",
+    "Page",
     "PublishedVersion",
+    "QualityRun",
     "Round",
+    "Row",
+    "RuleResult",
     "Selector",
+    "Snapshot",
     "StoredEvent",
     "VersionRow",
     "Wanted",
@@ -80,5 +92,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger, Origins):
+class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger, Origins, Quality, Snapshots):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

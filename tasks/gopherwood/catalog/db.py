@@ -125,6 +125,15 @@ class Database:
         with self._errors(), self.engine.connect() as connection:
             yield connection
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[sa.Connection]:
+        """Read at one moment, however long it takes: nothing that others commit meanwhile is seen."""
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._errors(), self.engine.connect().execution_options(**level) as connection, connection.begin():
+            # The moment is that of the first question, not that of BEGIN.
+            connection.execute(sa.select(sa.func.count()).select_from(schema.counters))
+            yield connection
+
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run `work` in one transaction; from the start again, after a random pause, when it loses a race."""
         with self._errors():

@@ -9,9 +9,9 @@ tables (gopherwood/catalog/migrations); a test compares the two.
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -257,6 +257,64 @@ origin_checks = Table(
 """Every look at an origin, in order: append-only."""
 Index("origin_checks_version", origin_checks.c.version_id, origin_checks.c.id)
 Index("origin_checks_at", origin_checks.c.at)
+
+quality_runs = Table(
+    "quality_runs",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("data_set", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # What the run was about: rows of this interval, or everything (both absent).
+    Column("since", BigInteger),
+    Column("until", BigInteger),
+    Column("rows", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("measures", Text, nullable=False),  # JSON: numbers by name, and shares of buckets by name
+)
+"""Every run of the checks of a data set. Rows are added and never change."""
+Index("quality_runs_data_set", quality_runs.c.data_set, quality_runs.c.id)
+
+quality_results = Table(
+    "quality_results",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("checked", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("samples", Text, nullable=False),  # JSON: a list of objects
+    Column("detail", Text, nullable=False, server_default=""),
+    sqlite_with_rowid=False,
+)
+"""What each rule said in a run."""
+
+quality_lists = Table(
+    "quality_lists",
+    metadata,
+    Column("path", Name, primary_key=True),
+    Column("versions", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What was published of a module up to a sequence number, as a digest: the next snapshot must still have all of it."""
+
+index_reads = Table(
+    "index_reads",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("distinct", BigInteger, nullable=False),
+    Column("bad", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Every reading of a module index: what interval, and how much there was. Rows are added and never change."""
+Index("index_reads_until", index_reads.c.until)
 
 
 def to_micros(time: datetime) -> int:

@@ -64,7 +64,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth telling; kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict."""
+    """Something worth telling; kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict, and of
+    data quality: quality-held, quality-failed, quality-digest.
+    """
 
     kind: str
     subject: str
@@ -106,6 +108,18 @@ class Finished:
     done: int
     lost: list[int]
     exhausted: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRead:
+    """One reading of a module index: an interval, its entries, how many of them differ, and lines of no use."""
+
+    name: str
+    since: datetime
+    until: datetime
+    entries: int
+    distinct: int
+    bad: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,63 @@
+"""A small platform in which everything is as it should be: real versions, brought in by the real commands."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from fakes.goproxy import GoProxy
+from fakes.index import Index
+from gopherwood import discover, fetch, publish, validate
+from gopherwood.catalog import Catalog, utc_now
+from gopherwood.config import Settings
+
+PSEUDO = "v0.0.0-20200102030405-abcdefabcdef"
+VERSIONS = {
+    ("example.com/low", "v1.0.0"): "2020-01-01T00:00:00Z",
+    ("example.com/low", "v1.0.1"): "2020-02-01T00:00:00Z",
+    ("example.com/low", "v1.1.0"): "2020-03-01T00:00:00Z",
+    ("example.com/top", "v1.0.0"): "2020-04-01T00:00:00Z",
+    ("example.com/commit", PSEUDO): "2020-01-02T03:04:05Z",
+}
+REPORT = {
+    "schema": 1,
+    "kind": "load",
+    "name": "ui",
+    "started": "2026-01-01T00:00:00Z",
+    "finished": "2026-01-01T00:10:00Z",
+    "verdict": "pass",
+}
+
+
+def publish_all(home: Path) -> Settings:
+    """Bring in VERSIONS, queue one more, and leave a report of a load test; example.com/top requires example.com/low."""
+    with GoProxy() as proxy, Index() as index:
+        settings = Settings(home=home, upstream=proxy.url, sumdb="off", index=index.url, timeout=5)
+        for (path, version), time in VERSIONS.items():
+            needs = "require example.com/low v1.0.1\n" if path.endswith("/top") else ""
+            proxy.add(path, version, {"go.mod": f"module {path}\n\ngo 1.21\n{needs}"}, time=time)
+        now = utc_now()
+        for number, (path, version) in enumerate(VERSIONS):
+            index.add(path, version, (now - timedelta(minutes=90 - number)).isoformat().replace("+00:00", "Z"))
+        with Catalog.ready(settings):
+            pass
+        for hours in (2, 1):
+            since, until = now - timedelta(hours=hours), now - timedelta(hours=hours - 1)
+            discover.run(settings, "index", since=since, until=until)
+        fetch.run(settings)
+        validate.run(settings)
+        publish.run(settings)
+        discover.run(settings, "seed", wanted=["example.com/low@v1.9.9"])
+    report = home / "reports/load/ui/report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text(json.dumps(REPORT))
+    return replace(settings, index="")
+
+
+def copy_of(table: str, where: str) -> tuple[str, ...]:
+    """Return statements that put a row of a table in a second time, for tests that break what no index lets through."""
+    return (
+        f"CREATE TABLE copied AS SELECT * FROM {table} WHERE {where}",
+        "UPDATE copied SET id = 99, sequence = 99",
+        f"INSERT INTO {table} SELECT * FROM copied",
+    )
