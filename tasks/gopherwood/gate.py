@@ -22,7 +22,7 @@ Rule = Callable[[ModuleVersion, Facts], str]
 
 
 def canonical(mv: ModuleVersion, _facts: Facts) -> str:
-    """A path and a version that Go takes, in their canonical form: any other would be a second name of it."""
+    """Ask for a path and a version that Go takes, in their canonical form: any other would be a second name of it."""
     try:
         module.check(mv.path, mv.version)
     except ContentError as error:
@@ -32,7 +32,7 @@ def canonical(mv: ModuleVersion, _facts: Facts) -> str:
 
 
 def hashed(_mv: ModuleVersion, facts: Facts) -> str:
-    """The h1 hashes of zip and go.mod: what everybody's go.sum is compared with."""
+    """Ask for the h1 hashes of zip and go.mod: what everybody's go.sum is compared with."""
     for name in ("h1", "go_mod_h1"):
         if not H1.fullmatch(str(facts.get(name) or "")):
             return f"{name} is {facts[name]!r}" if facts.get(name) else f"no {name}"
@@ -40,7 +40,7 @@ def hashed(_mv: ModuleVersion, facts: Facts) -> str:
 
 
 def measured(_mv: ModuleVersion, facts: Facts) -> str:
-    """Sizes within Go's limits and digests of the files: what a scrub compares the store with."""
+    """Ask for sizes within Go's limits and digests of the files: what a scrub compares the store with."""
     for name, most in (("zip_size", modzip.MAX_ZIP_FILE), ("mod_size", modzip.MAX_GO_MOD)):
         size = facts.get(name)
         if size is None or not 1 <= size <= most:

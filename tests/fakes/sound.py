@@ -30,7 +30,7 @@ REPORT = {
 
 
 def publish_all(home: Path) -> Settings:
-    """Bring in VERSIONS, queue one more, and leave a report of a load test; example.com/top requires example.com/low."""
+    """Bring in VERSIONS, one of which requires another, queue one more, and leave the report of a load test."""
     with GoProxy() as proxy, Index() as index:
         settings = Settings(home=home, upstream=proxy.url, sumdb="off", index=index.url, timeout=5)
         for (path, version), time in VERSIONS.items():

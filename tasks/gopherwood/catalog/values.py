@@ -64,7 +64,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth telling; kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict, and of
+    """Something worth telling.
+
+    Kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict; of origins: see origins.EVENTS; of
     data quality: quality-held, quality-failed, quality-digest.
     """
 

@@ -27,7 +27,7 @@ def check(data_set: DataSet, cut: Cut) -> Checked:
     checkers: dict[str, Checker] = {}
     tables = {table.name: table for table in data_set.tables}
     for name, frame in data_set.cut(cut):
-        if name in tables:
+        if name in tables and tables[name].rules:
             checker = checkers[name] = checkers.get(name) or Checker(tables[name])
             checker.add(frame)
     main = checkers.get(data_set.tables[0].name)
@@ -49,11 +49,10 @@ def check(data_set: DataSet, cut: Cut) -> Checked:
 
 def _drift(data_set: DataSet, cut: Cut, former: Sequence[QualityRun]) -> Checker:
     rules = tuple(drift_rule(each) for each in data_set.drifts)
-    # A measure of today is compared with other days', not with the same day's run an hour ago.
     said = {
         f"drift-{each.measure}": [drift.said(each.measure, cut.measures.get(each.measure), former)]
         for each in data_set.drifts
     }
-    checker = Checker(Table(DRIFT, (), rules))
-    checker.add(said)
+    checker = Checker(Table(DRIFT, ("of",), rules))
+    checker.add({"of": ["this run"], **said})
     return checker

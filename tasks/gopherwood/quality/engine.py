@@ -9,6 +9,8 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
 from typing import Any
 
 from gopherwood.catalog import RuleResult
@@ -24,6 +26,8 @@ from great_expectations.core.expectation_validation_result import ExpectationVal
 from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
 from great_expectations.expectations.metadata_types import FailureSeverity  # noqa: E402
 from great_expectations.expectations.registry import get_expectation_impl  # noqa: E402
+
+_NUMBERS = count()
 
 SAMPLES = 20
 """Rows that are kept of those that fail a rule."""
@@ -68,10 +72,7 @@ class Checker:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.rows = 0
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        source = self._context.data_sources.add_pandas(table.name)
-        asset = source.add_dataframe_asset(table.name)
+        asset = _source().add_dataframe_asset(f"{table.name}-{next(_NUMBERS)}")
         self._batches = asset.add_batch_definition_whole_dataframe(table.name)
         self._suite = gx.ExpectationSuite(table.name, expectations=[_expectation(rule) for rule in table.rules])
         self._sums = [_Sum(rule) for rule in table.rules]
@@ -99,6 +100,14 @@ class Checker:
     def validated(self) -> list[ExpectationValidationResult]:
         """Return the same in the library's form, for Data Docs: the counts and samples are those of all pages."""
         return [_whole(each) for each in self._sums if each.last is not None]
+
+
+@cache
+def _source() -> Any:
+    """Return where data frames are put, made once a process: making a context costs more than checking a page."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context.data_sources.add_pandas("gopherwood")
 
 
 def _rule_of(found: ExpectationValidationResult) -> str:

@@ -69,13 +69,17 @@ def _columns(rows: list[Row], now: int, there: Mapping[listing.Name, int] | None
     columns["published_ahead"] = [(row["published_at"] - now) // 1_000_000 for row in rows]
     columns["published_after"] = [(row["published_at"] - row["first_observed"]) // 1_000_000 for row in rows]
     columns["time-not-in-future"] = [iso(row["time"]) if (row["time"] or 0) > now + DAY else "" for row in rows]
-    columns["time-after-2009"] = [iso(row["time"]) if 0 <= (row["time"] or GO_BEGAN) < GO_BEGAN else "" for row in rows]
+    columns["time-after-2009"] = [iso(row["time"]) if _is_before_go(row["time"]) else "" for row in rows]
     columns["pseudo-version-time"] = [_commit_time(row["version"], row["time"]) for row in rows]
     late: dict[listing.Name, str] = {}
     for _, group in groupby(rows, key=lambda row: row["path"]):
         late |= _out_of_order(list(group))
     columns["release-order"] = [late.get((mv.path, mv.version), "") for mv in names]
     return columns
+
+
+def _is_before_go(time: int | None) -> bool:
+    return time is not None and time < GO_BEGAN
 
 
 def _commit_time(version: str, time: int | None) -> str:

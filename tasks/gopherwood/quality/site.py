@@ -1,5 +1,0 @@
-"""stub"""
-
-
-def write(settings, catalog, checked):
-    return ""
