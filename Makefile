@@ -11,7 +11,7 @@ LOCAL := not browser and not cluster and not chart
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub
+.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -95,6 +95,9 @@ bench-scrub: setup ## reading the store again beside `sha256sum` of the same byt
 
 bench-ledger: setup ## a million entries in the ledger: appends, proofs, bytes
 	$(BIN)/python tests/bench/ledger.py $(ARGS)
+
+bench-quality: setup ## the checks of data quality on a million published versions: time and memory
+	$(BIN)/python tests/bench/quality.py $(ARGS)
 
 bench-hash: setup ## h1 of real module zips beside Go's dirhash
 	$(BIN)/python tests/bench/hash.py $(ARGS)

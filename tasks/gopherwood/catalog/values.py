@@ -66,8 +66,8 @@ class Evidence:
 class Event:
     """Something worth telling.
 
-    Kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict; of origins: see origins.EVENTS; of
-    data quality: quality-held, quality-failed, quality-digest.
+    Kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict; quality-held, quality-failed,
+    quality-digest; of origins: origins.EVENTS.
     """
 
     kind: str
