@@ -123,9 +123,7 @@ def main() -> None:
                     found = check(datasets.all_of_them()["versions"], cut).run
                 spent = time.process_time() - began
                 bad = [result.rule for result in found.results if not result.ok]
-                print(
-                    f"run {run + 1}: {found.rows:,} rows, {spent:.1f} s of processor, {held()} MiB at most, failed: {bad}"
-                )
+                print(f"run {run + 1}: {found.rows:,} rows, {spent:.1f} s of processor, {held()} MiB; failed: {bad}")
         print(f"catalog: {(Path(folder) / 'catalog.db').stat().st_size / 2**20:,.0f} MiB")
 
 
