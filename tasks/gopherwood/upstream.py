@@ -134,6 +134,11 @@ class Upstream:
         for_all = mode == "on" or bool(settings.upstream)
         return cls(parse_goproxy(configured), client, private=patterns, direct=direct, direct_for_all=for_all)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether no proxy and no version control is asked, but for private modules."""
+        return self._entries[0].url == OFF
+
     def stop(self) -> None:
         """Cut off what is under way: it ends with StoppedError."""
         if self._direct:
@@ -193,7 +198,8 @@ class Upstream:
     def query(self, path: str, query: str) -> Info:
         """Resolve a version query: `latest`, `v1`, `v1.2`, an exact version, or a revision that the upstream knows.
 
-        Raises NotFoundError when nothing matches, InvalidVersionError for what can be no query.
+        Raises NotFoundError when nothing matches, RefusedError when the list is refused that a query needs,
+        InvalidVersionError for what can be no query.
         """
 
         def ask_direct(direct: Direct) -> bytes:
@@ -266,10 +272,10 @@ class Upstream:
     # --- how entries are asked
 
     def _listed(self, path: str) -> Versions:
-        """Return the list; empty when it is refused, for exact versions may be served all the same."""
+        """Return the list; empty when there is none. Refused is not "none", or a later `direct` would answer for it."""
         try:
             return self.list(path)
-        except (NotFoundError, RefusedError):
+        except NotFoundError:
             return []
 
     def _file(self, path: str, version: str, suffix: str, limit: int, direct: Callable[[Direct], bytes]) -> bytes:
@@ -327,7 +333,7 @@ class Upstream:
 
 def _url_of(entry: Entry, path: str) -> str:
     if entry.url == OFF:
-        raise RefusedError(f"{path}: the upstream is off")
+        raise RefusedError(f"{path}: the upstream is off (--upstream, GOPHERWOOD_UPSTREAM or GOPROXY)")
     return entry.url
 
 

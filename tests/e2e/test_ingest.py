@@ -99,6 +99,13 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def test_with_the_upstream_off_nobody_waits_for_retries(start: Start) -> None:
+    """What cannot be fetched is named at once, with the setting that forbids it; exit code 1: it is still wanted."""
+    result = ended(start(LAST, "--upstream", "off"))
+    assert (result["left"], result["exit_code"]) == (1, 1)
+    assert "the upstream is off (--upstream" in str(result["refused"])
+
+
 def test_everything_wanted_is_published_and_never_fetched_again(start: Start, proxy: GoProxy) -> None:
     """Forty versions by two workers, every check on; the second run says 99 and asks the upstream for nothing."""
     first = ended(start(*VERSIONS, "--workers", 2))

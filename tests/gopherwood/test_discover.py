@@ -8,11 +8,12 @@ import pytest
 
 from fakes.goproxy import GoProxy, status
 from fakes.index import Index
+from fakes.loopback import Answer
 from fakes.valid import make_valid
 from gopherwood import discover, publish
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
-from gopherwood.errors import UsageError
+from gopherwood.errors import RefusedError, UsageError
 from gopherwood.module import ModuleVersion
 from gopherwood.states import State
 
@@ -223,6 +224,20 @@ def test_bad_lines_of_an_index_are_counted_and_skipped(follow: Callable[..., dis
     index.add("example.com/good", "v1.0.0", "2026-10-01T09:00:00Z")
     result = follow()
     assert (result.new, result.bad, result.exit_code) == (7, 2, 0)
+
+
+def test_what_was_read_before_an_index_broke_off_is_kept(
+    follow: Callable[..., discover.Result], settings: Settings, index: Index
+) -> None:
+    """The error is raised, but what came before it is queued with its cursor: the next run goes on from there."""
+    index.max_page = 3
+    index.fail("index", lambda handler, answer: handler.send(answer if len(index.pages) == 1 else Answer(403)), times=2)
+    with pytest.raises(RefusedError, match="403"):
+        follow()
+    assert queued(settings) == {f"example.com/m@v1.{hour}.0" for hour in range(3)}
+    asked = len(index.pages)
+    assert follow().new == 3
+    assert index.pages[asked]["since"].startswith("2026-10-01T02:30:00")
 
 
 def test_no_index_is_nothing_to_do(settings: Settings) -> None:

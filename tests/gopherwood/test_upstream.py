@@ -215,14 +215,29 @@ def test_latest_without_releases_is_the_upstreams_own(proxy: GoProxy, upstream: 
     assert upstream.latest(M).version == version
 
 
-@pytest.mark.parametrize("code", [403, 404, 410])
-def test_a_refused_list_does_not_hide_exact_versions(proxy: GoProxy, upstream: Upstream, code: int) -> None:
+@pytest.mark.parametrize(("code", "error"), [(403, RefusedError), (404, NotFoundError), (410, NotFoundError)])
+def test_a_refused_list_does_not_hide_exact_versions(
+    proxy: GoProxy, upstream: Upstream, code: int, error: type[UpstreamError]
+) -> None:
     """Neither list nor @latest need to be served."""
     proxy.add(M, "v1.0.0")
     proxy.fail(f"{M}/@v/list", status(code))
     assert upstream.query(M, "v1.0.0").version == "v1.0.0"
-    with pytest.raises(NotFoundError):
+    with pytest.raises(error):
         upstream.latest(M)
+
+
+@pytest.mark.parametrize("query", ["latest", "v1", "all"])
+def test_a_refused_list_is_not_hidden_by_what_comes_after_it(
+    client: Client, proxy: GoProxy, second: GoProxy, query: str
+) -> None:
+    """As with `go`: behind a comma a 403 of the list is the answer, behind a bar the next one gives it."""
+    second.add(M, "v1.0.0")
+    proxy.fail(f"{M}/@v/list", status(403, "not for you"))
+    for rest in ("direct", second.url):
+        with pytest.raises(RefusedError, match=r"403.*not for you"):
+            over(client, f"{proxy.url},{rest}").versions(M, query)
+    assert over(client, f"{proxy.url}|{second.url}").versions(M, query) == ["v1.0.0"]
 
 
 def test_a_revision_is_what_the_upstream_makes_of_it(proxy: GoProxy, upstream: Upstream) -> None:

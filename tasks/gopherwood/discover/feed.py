@@ -3,7 +3,7 @@
 With `--since`/`--until` (an Airflow data interval) it reads exactly that interval, so a backfill or a rerun reads
 what is missing and nothing else. Without, it goes on where the last run ended: the cursor, the timestamp of the last
 entry seen, moves in the transaction that enqueues the entries. Entries with the same timestamp may be seen twice; the
-catalog knows them by then.
+catalog knows them by then. What was read of a feed that then breaks off is kept, cursor included: the error follows it.
 """
 
 import logging
@@ -14,6 +14,7 @@ from datetime import datetime
 from gopherwood import index
 from gopherwood.catalog import IndexRead
 from gopherwood.discover.source import Ask, Bad, Batch
+from gopherwood.errors import GopherwoodError
 from gopherwood.http import redact
 from gopherwood.module import ModuleVersion
 
@@ -43,18 +44,22 @@ def find(ask: Ask) -> Iterator[Batch]:
         moved = (name, last.isoformat()) if last and not interval else None
         return Batch(tuple(wanted), tuple(bad), moved)
 
-    for entry in index.read(base, ask.client, since, ask.until):
-        if isinstance(entry, index.BadLine):
-            bad.append(Bad(entry.text[:200], entry.why))
-            seen.bad += 1
-        else:
-            wanted.append(ModuleVersion(entry.path, entry.version))
-            last = entry.timestamp
-            seen.add(wanted[-1], last)
-        if len(wanted) + len(bad) >= PAGE:
-            yield batch()
-            wanted.clear()
-            bad.clear()
+    try:
+        for entry in index.read(base, ask.client, since, ask.until):
+            if isinstance(entry, index.BadLine):
+                bad.append(Bad(entry.text[:200], entry.why))
+                seen.bad += 1
+            else:
+                wanted.append(ModuleVersion(entry.path, entry.version))
+                last = entry.timestamp
+                seen.add(wanted[-1], last)
+            if len(wanted) + len(bad) >= PAGE:
+                yield batch()
+                wanted.clear()
+                bad.clear()
+    except GopherwoodError:
+        yield batch()
+        raise
     yield batch()
     seen.record(ask, name, since)
 

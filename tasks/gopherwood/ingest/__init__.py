@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from gopherwood.ingest import progress
 from gopherwood.ingest.crew import Crew
 from gopherwood.module import ModuleVersion
 from gopherwood.states import State
+from gopherwood.upstream import Upstream
 
 WORTH_A_WORKER = 100
 """Open versions that are worth one more worker process."""
@@ -144,6 +146,9 @@ class _Run:
         open_count = self._catalog.open_count()
         if not open_count:
             return
+        with closing(Upstream.from_settings(self._settings)) as upstream:
+            if upstream.is_off:
+                self._wait = 0.0  # no retry of this run could end otherwise
         size = workers or max(1, min(os.cpu_count() or 1, -(-open_count // WORTH_A_WORKER)))
         with Crew(self._crew_settings(open_count, size), size, self._style) as crew:
             while self._look() and not self._stop.wait(LOOK_EVERY):
