@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from gopherwood.errors import StorageError
 from gopherwood_serving.answers import Answer, FileBody, Headers, ObjectBody
+from gopherwood_serving.pipe import pour
 
-PIECE = 256 << 10
+PIECE = 128 << 10
 """Bytes read from an object store and sent at a time."""
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE | re.ASCII)
 _UNSATISFIABLE = range(0)
@@ -104,11 +105,15 @@ async def _stream(
         await loop.run_in_executor(pool, file.seek, 0)
         if part.start:
             await loop.run_in_executor(pool, file.seek, part.start)
-        transport = protocol.response_stream(status, headers)
         left = len(part)
-        while left and (piece := await loop.run_in_executor(pool, partial(file.read, min(left, PIECE)))):
-            await transport.send_bytes(piece)
+
+        async def read() -> bytes:
+            nonlocal left
+            piece = await loop.run_in_executor(pool, file.read, min(left, PIECE)) if left else b""
             left -= len(piece)
+            return piece
+
+        await pour(read, partial(protocol.response_file, status, headers))
     finally:
         await loop.run_in_executor(pool, file.close)
 

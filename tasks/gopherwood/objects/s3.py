@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 THREADS = 16
 """Puts and comparisons at once; also the size of the connection pool."""
 
-SPOOL = 8 << 20
-"""Bytes of an opened object that stay in memory; larger ones go to an unnamed file."""
+SPOOL = 1 << 20
+"""Bytes of an opened object that stay in memory, of each client that serving has; larger ones go to an unnamed file."""
 
 LONGEST_NAME = 1024
 """Bytes of an object's name in S3."""
