@@ -72,9 +72,9 @@ async def _write(end: int, piece: bytes) -> None:
 
 async def _writable(end: int) -> None:
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_writer(end, lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    loop.add_writer(end, ready.set)
     try:
-        await ready
+        await ready.wait()
     finally:
         loop.remove_writer(end)

@@ -69,7 +69,7 @@ def test_clients_that_read_slowly_do_not_fill_memory(bucket: tuple[Site, bytes])
         assert rss(site) - before < len(clients) * len(data) / 2
         got = heads[0] + b"".join(iter(lambda: clients[0].recv(1 << 16), b""))
         assert got.partition(b"\r\n\r\n")[2] == data
-    site.wait(lambda: site.metric("in_flight") == 0)
+    site.wait(lambda: site.metric("in_flight") == 1)  # this one: all who went away are forgotten
 
 
 def rss(site: Site) -> int:
