@@ -6,7 +6,7 @@ the sweep takes a sample of the calls; GOPHERWOOD_CRASH_SWEEP=full (make test-cr
 
 import os
 import shutil
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.skipif(
 
 PUBLISHER = Path(__file__).parent / "publisher.py"
 MVS = [ModuleVersion("example.com/Mod", "v1.0.0"), ModuleVersion("example.com/other/v2", "v2.1.0")]
-FULL = os.environ.get("GOPHERWOOD_CRASH_SWEEP") == "full"
 PARTS = 4
 """The sweep is cut into so many tests, which run beside each other."""
 SAMPLE = 6
@@ -49,12 +48,7 @@ def every_call(ready, tmp_path_factory):
     """Return each system call of interest that a publish makes: its name, and the how manieth of that name it is."""
     home = shutil.copytree(ready, tmp_path_factory.mktemp("count") / "home")
     assert run(home).returncode == 0
-    seen: Counter[str] = Counter()
-    found = []
-    for name in strace.names(home / "strace"):
-        seen[name] += 1
-        found.append((name, seen[name]))
-    return found
+    return strace.numbered(home / "strace")
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -70,7 +64,7 @@ def run(home: Path, *arguments: str, inject: str = "", calls: str = strace.CALLS
 def points(every_call: list[tuple[str, int]], part: int) -> list[tuple[str, int]]:
     """Return the system calls at which this part of the sweep strikes, spread over the whole publish."""
     mine = every_call[part::PARTS]
-    return mine if FULL else mine[:: max(1, len(mine) // SAMPLE)]
+    return mine if strace.FULL else mine[:: max(1, len(mine) // SAMPLE)]
 
 
 def expected() -> dict[str, bytes]:
@@ -118,8 +112,9 @@ def check_completed(home: Path) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_killed_at_any_call(ready, every_call, tmp_path, part):
+def test_killed_at_any_call(ready, every_call, tmp_path, part, struck: Callable[[int], None]):
     """SIGKILL at a system call leaves nothing half visible, and the next run publishes every byte, once."""
+    struck(len(points(every_call, part)))
     for name, number in points(every_call, part):
         home = shutil.copytree(ready, tmp_path / f"{name}{number}")
         killed = run(home, inject=f"signal=SIGKILL:when={number}", calls=name)
@@ -130,9 +125,11 @@ def test_killed_at_any_call(ready, every_call, tmp_path, part):
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 @pytest.mark.parametrize("part", range(PARTS))
-def test_disk_fails_at_any_call(ready, every_call, tmp_path, part, error):
+def test_disk_fails_at_any_call(ready, every_call, tmp_path, part, error, struck: Callable[[int], None]):
     """A disk that fails at one system call, or from then on, is a clear StorageError; nothing half is visible."""
-    for name, number in points(every_call, part)[:: 1 if FULL else 2]:
+    mine = points(every_call, part)[:: 1 if strace.FULL else 2]
+    struck(len(mine))
+    for name, number in mine:
         home = shutil.copytree(ready, tmp_path / f"{name}{number}")
         lasting = "+" if error == "ENOSPC" and name != "write" else ""  # by write it says what went wrong
         failed = run(home, inject=f"error={error}:when={number}{lasting}", calls=name)

@@ -1,14 +1,13 @@
 """An export or an import that is killed at any of its system calls leaves nothing half, and the next run completes it.
 
-As in test_crash.py the sweep takes a sample of the calls unless GOPHERWOOD_CRASH_SWEEP=full.
+As in test_crash.py the sweep takes a sample of the calls unless it is full (make test-crash).
 """
 
 import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from gopherwood.store import open_store
 
 MOVER = Path(__file__).parent / "mover.py"
 NAMES = ["example.com/Mod@v1.0.0", "example.com/Mod@v1.1.0", "example.com/other/v2@v2.1.0"]
-FULL = os.environ.get("GOPHERWOOD_CRASH_SWEEP") == "full"
 SAMPLE = 5
 
 needs_strace = pytest.mark.skipif(
@@ -59,22 +57,20 @@ def killed(settings: Settings, log: Path, *arguments: object, inject: str = "", 
 
 def points(log: Path) -> list[tuple[str, int]]:
     """Return system calls at which to strike: each a name, and the how manieth of that name it is."""
-    seen: Counter[str] = Counter()
-    found = []
-    for name in strace.names(log):
-        seen[name] += 1
-        found.append((name, seen[name]))
-    return found if FULL else found[:: max(1, len(found) // SAMPLE)]
+    found = strace.numbered(log)
+    return found if strace.FULL else found[:: max(1, len(found) // SAMPLE)]
 
 
 @needs_strace
 @pytest.mark.parametrize("name", ["b.tar", "b"])
-def test_a_killed_export_is_completed(gap: Gap, tmp_path: Path, name: str) -> None:
+def test_a_killed_export_is_completed(gap: Gap, tmp_path: Path, name: str, struck: Callable[[int], None]) -> None:
     """Whatever call it dies at, nothing looks like a bundle; the same command then makes the same bytes."""
     line = ["export", "--to", tmp_path / name, "--key", gap.key_file]
     assert killed(gap.here, tmp_path / "log", *line) == 0
     good = contents_of(tmp_path / name)
-    for call, number in points(tmp_path / "log"):
+    strikes = points(tmp_path / "log")
+    struck(len(strikes))
+    for call, number in strikes:
         remove(tmp_path / name)
         killed(gap.here, tmp_path / "log", *line, inject=f"signal=SIGKILL:when={number}", calls=call)
         found = contents_of(tmp_path / name)
@@ -99,13 +95,15 @@ def remove(path: Path) -> None:
 
 @needs_strace
 @pytest.mark.parametrize("name", ["good.tar", "good"])
-def test_a_killed_import_is_completed(gap: Gap, tmp_path: Path, name: str) -> None:
+def test_a_killed_import_is_completed(gap: Gap, tmp_path: Path, name: str, struck: Callable[[int], None]) -> None:
     """Whatever call it dies at, what is visible is whole; the next import does the rest at once, and nothing twice."""
     line = ["import", gap.folder / name, "--key", gap.vkey]
     first = replace(gap.there, home=tmp_path / "first")
     assert killed(first, tmp_path / "log", *line) == 0
     good = contents(first)
-    for turn, (call, number) in enumerate(points(tmp_path / "log")):
+    strikes = points(tmp_path / "log")
+    struck(len(strikes))
+    for turn, (call, number) in enumerate(strikes):
         settings = replace(gap.there, home=tmp_path / f"home{turn}")
         killed(settings, tmp_path / "log", *line, inject=f"signal=SIGKILL:when={number}", calls=call)
         check_visible(settings, good)

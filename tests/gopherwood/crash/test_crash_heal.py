@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.skipif(
 
 HEALER = Path(__file__).parent / "healer.py"
 MV = ModuleVersion("example.com/Mod", "v1.0.0")
-FULL = os.environ.get("GOPHERWOOD_CRASH_SWEEP") == "full"
 PARTS = 6
 """The sweep is cut into so many tests, which run beside each other."""
 SAMPLE = 6
@@ -64,22 +63,19 @@ def points(hurt, tmp_path_factory) -> list[tuple[str, int]]:
     """Return the system calls at which the sweep strikes: all that touch the store, and some around them."""
     home = shutil.copytree(hurt, tmp_path_factory.mktemp("count") / "home")
     assert run(home).returncode == 0
-    seen: Counter[str] = Counter()
-    found = []
-    for name in strace.names(home / "strace"):
-        seen[name] += 1
-        found.append((name, seen[name]))
-    if FULL:
+    found = strace.numbered(home / "strace")
+    if strace.FULL:
         return found
     always = [point for point in found if point[0] in ("rename", "link", "linkat")]
     return always + found[:: max(1, len(found) // SAMPLE)]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_killed_at_any_call_it_is_healed_by_the_next_run(hurt, points, tmp_path, part):
+def test_killed_at_any_call_it_is_healed_by_the_next_run(hurt, points, tmp_path, part, struck: Callable[[int], None]):
     """SIGKILL at a system call: the zip is the damaged one, away, or the sound one; the next run heals it, once."""
     bad = store.open_store(Settings(home=hurt)).read(store.key(MV, ".zip"))
     good = valid.files(MV)[".zip"]
+    struck(len(points[part::PARTS]))
     for name, number in points[part::PARTS]:
         home = shutil.copytree(hurt, tmp_path / f"{name}{number}")
         run(home, inject=f"signal=SIGKILL:when={number}", calls=name)
