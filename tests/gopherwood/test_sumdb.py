@@ -9,7 +9,7 @@ import pytest
 from fakes.goproxy import GoProxy
 from fakes.sumdb import SumDB as Server
 from fakes.sumdb import SumDBLog, bad_signature, flip, sums
-from gopherwood import dirhash, module, store, tlog, toolchain
+from gopherwood import dirhash, module, note, store, tlog, toolchain
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, NotFoundError, ProofError, UpstreamError
@@ -238,6 +238,22 @@ def test_bad_signature_is_refused(database, log):
     log.spoil("lookup/", bad_signature)
     with pytest.raises(ProofError, match="invalid signature"):
         database.lookup(mvs(1)[0])
+
+
+def test_trusted_head_that_another_key_signed_is_refused(database, log, catalog, objects, asked):
+    """Whoever can write into the catalog cannot sign: nothing is believed on such a head, not even what is mirrored."""
+    database.lookup_many(mvs(2))
+    trusted, (skey, _) = catalog.tree_head(log.name), note.generate_key(log.name)
+    text = note.open(trusted, [database.database.verifier]).text
+    forged = text.replace("\n302\n", "\n309\n")
+    assert catalog.set_tree_head(log.name, 309, note.sign(note.Note(forged), note.new_signer(skey)))
+    asked.clear()
+    got = database.lookup_many(mvs(3))
+    assert all(isinstance(each, ProofError) and "that we trusted does not open" in str(each) for each in got.values())
+    assert b"a database with a new key needs a new name" in objects.read(got[mvs(1)[0]].kept)
+    with pytest.raises(ProofError):
+        database.refresh()
+    assert [each for each in asked if each != "latest"] == []
 
 
 def test_forked_log_is_refused_with_the_evidence(database, log, catalog):

@@ -159,7 +159,10 @@ class SumDB:
     def _pass(self, mvs: Sequence[ModuleVersion], pool: Executor) -> dict[ModuleVersion, Result]:
         results: dict[ModuleVersion, Result] = {}
         answers: list[_Answer] = []
-        trusted = self._heads.newest().tree.n
+        try:
+            trusted = self._heads.newest().tree.n
+        except ProofError as error:
+            return dict.fromkeys(mvs, error)
         for mv, found in zip(mvs, pool.map(lambda mv: self._find(mv, trusted), mvs), strict=True):
             if isinstance(found, _Answer):
                 answers.append(found)

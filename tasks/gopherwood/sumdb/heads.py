@@ -63,9 +63,22 @@ class Heads:
         self._objects = objects
 
     def newest(self) -> Head:
-        """Return the newest trusted head; the empty tree, unsigned, when there is none yet."""
-        signed = self._kept.tree_head(self._database.name)
-        return Head(Tree(0, EMPTY_HASH), b"") if signed is None else open_head(self._database, signed)
+        """Return the newest trusted head; the empty tree, unsigned, when there is none yet.
+
+        Raises ProofError when the catalog keeps one that the database's key did not sign.
+        """
+        name = self._database.name
+        signed = self._kept.tree_head(name)
+        if signed is None:
+            return Head(Tree(0, EMPTY_HASH), b"")
+        try:
+            return open_head(self._database, signed)
+        except ProofError as error:
+            hint = "the catalog was changed, or the key in GOPHERWOOD_SUMDB: a database with a new key needs a new name"
+            said = signed.decode("utf-8", "replace")
+            raise ProofError(
+                f"{name}: the tree head that we trusted does not open: {error}", hint=f"{hint}\n{said}"
+            ) from error
 
     def merge_all(self, heads: Iterable[Head], tiles: Tiles) -> dict[Tree, GopherwoodError]:
         """Merge many heads, the newest first; return those that could not be, and why.
