@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gopherwood_images import builders, tree
-from gopherwood_images.making import PYTHON_IN_BASE, make, version
+from gopherwood_images.making import PYTHON_IN_BASE, make, revision, version
 from gopherwood_images.recipes import RECIPES, ROOT, Recipe
 
 BASES = Path(os.environ.get("KUBE_HOME", Path.home() / ".cache" / "kube-for-tests")) / "images"
@@ -33,7 +33,8 @@ def main() -> int:
             print(f"{name:8} left out: name an image with Python and git by --vcs-base")
             continue
         how = {"tag": options.tag, "builder": builder, "registry": options.registry, "python": options.python}
-        pinned[name] = made = make(recipe, _base(recipe, options, builder), out, **how)
+        made = make(recipe, _base(recipe, options, builder), out, **how)
+        pinned[name] = made | {"commit": revision()}
         size = tree.size(out / name) >> 20
         print(f"{name:8} {made['repository']}@{made['digest']}  {size} MiB on the base  ({builder})", flush=True)
         file.write_text(json.dumps(pinned, indent=2, sort_keys=True) + "\n")

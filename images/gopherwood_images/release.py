@@ -16,13 +16,15 @@ from gopherwood_images.making import revision
 from gopherwood_images.recipes import ROOT
 
 CHARTS = {"serving": ROOT / "serving/chart", "tasks": ROOT / "tasks/chart"}
-BY_TAG = frozenset({"dev", "ci"})
+ENVIRONMENTS = json.loads((ROOT / "helm-values/environments.json").read_text())
+BY_TAG = frozenset(each["name"] for each in ENVIRONMENTS if each["tags"])
 """Environments whose images are made where they run, so that their digests are not known beforehand."""
 
 
 def lock(images: dict[str, dict[str, str]], *, by_tag: bool) -> dict[str, Any]:
     """Return a lock; `images` is what `make images` wrote to digests.json."""
-    pinned = {name: image | {"digest": ""} if by_tag else image for name, image in images.items()}
+    named = {name: {key: image[key] for key in ("repository", "tag", "digest")} for name, image in images.items()}
+    pinned = {name: image | {"digest": ""} if by_tag else image for name, image in named.items()}
     charts = {name: _version(folder) for name, folder in CHARTS.items()}
     return {"images": pinned, "release": {"charts": charts, "commit": "" if by_tag else revision()}}
 

@@ -55,7 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _migrate, _smoke, _up):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger):
+        add(verbs)
+    for add in (_migrate, _smoke, _release, _promote, _up):
         add(verbs)
     return parser
 
@@ -204,7 +206,24 @@ def _migrate(verbs: Verbs) -> None:
 
 
 def _smoke(verbs: Verbs) -> None:
-    _verb(verbs, "smoke", "prove that catalog, store, staging, upstream and Go toolchain answer; touches no data")
+    says = "prove that catalog, store, staging, upstream and Go toolchain answer; touches no data"
+    verb = _verb(verbs, "smoke", says)
+    says = "ask serving there instead: is it ready, has it what is published last, is its ledger up to date"
+    verb.add_argument("--serving", default="", metavar="URL", help=says)
+
+
+def _release(verbs: Verbs) -> None:
+    from gopherwood import deploy
+
+    says = "write down what was built and tested together, as a record that can be promoted"
+    deploy.add_release_arguments(_verb(verbs, "release", says, "--tests FILE"))
+
+
+def _promote(verbs: Verbs) -> None:
+    from gopherwood import deploy
+
+    says = "bring a release into an environment, once the one before it has verified it; what fails is rolled back"
+    deploy.add_promote_arguments(_verb(verbs, "promote", says, "RECORD [--from A] --to B"))
 
 
 def _up(verbs: Verbs) -> None:

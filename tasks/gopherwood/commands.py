@@ -179,7 +179,21 @@ def smoke(settings: Settings, args: argparse.Namespace, stop: threading.Event) -
     """Run `smoke`."""
     from gopherwood import smoke
 
-    return smoke.run(settings)
+    return smoke.run(settings, args.serving)
+
+
+def release(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `release`."""
+    from gopherwood.deploy import release
+
+    return release.run(settings, args)
+
+
+def promote(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `promote`."""
+    from gopherwood.deploy import promote
+
+    return promote.run(settings, args, stop)
 
 
 def up(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> int:
@@ -208,6 +222,8 @@ COMMANDS: dict[str, Command] = {
     "ledger": ledger,
     "migrate": migrate,
     "smoke": smoke,
+    "release": release,
+    "promote": promote,
     "up": up,
 }
 

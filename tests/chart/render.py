@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 VALUES = ROOT / "helm-values"
 CHARTS = {"serving": ROOT / "serving/chart", "tasks": ROOT / "tasks/chart"}
 RELEASES = {"serving": "gopherwood-serving", "tasks": "gopherwood"}
-ENVIRONMENTS = ("dev", "ci", "staging", "canary", "production")
-PINNED = ("staging", "canary", "production")
+_DECLARED = json.loads((VALUES / "environments.json").read_text())
+ENVIRONMENTS = tuple(each["name"] for each in _DECLARED)
+PINNED = tuple(each["name"] for each in _DECLARED if not each["tags"])
 """Environments that others build on: nothing there may move."""
 KUBERNETES = "1.34.4"
 GOLDEN = Path(__file__).with_name("golden")
@@ -70,6 +71,8 @@ def pods(rendered: list[Object]) -> Iterator[tuple[str, Object]]:
     for each in rendered:
         if each["kind"] in ("Deployment", "Job"):
             yield f"{each['kind']}/{each['metadata']['name']}", each["spec"]["template"]
+        elif each["kind"] == "Pod":
+            yield f"Pod/{each['metadata']['name']}", each
 
 
 def only(rendered: list[Object], kind: str) -> Object:

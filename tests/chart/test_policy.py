@@ -229,7 +229,7 @@ def test_ways_out_are_named(name: str) -> None:
     """Database, object store and DNS are peers, not any address; serving has no way out but these."""
     policies = [each for each in objects(name) if each["kind"] == "NetworkPolicy"]
     serving = [each for each in policies if "serving" in each["metadata"]["name"]]
-    assert len(serving) == 2
+    assert len(serving) == 3
     for each in policies:
         for rule in each["spec"]["egress"]:
             assert rule["ports"]
