@@ -56,6 +56,19 @@ def test_misses_are_bounded(catalog, monkeypatch):
     assert [miss.path for miss in catalog.misses()] == ["b", "flood0", "flood1"]
 
 
+def test_a_flood_of_tiles_leaves_room_for_modules(catalog, monkeypatch):
+    """Tiles of checksum databases have a bound of their own; settled ones make room for new ones there, too."""
+    monkeypatch.setattr(catalog_notes, "MOST_TILE_MISSES", 2)
+    flood = [("sumdb/sum.example", f"tile/8/0/{number:03}") for number in range(10)]
+    assert catalog.record_misses([*flood, ("sumdbx", "latest"), ("a", "v1.0.0")]) == 4
+    assert [(miss.database, miss.path) for miss in catalog.misses()] == [
+        ("", "a"), *[("sum.example", "sumdb/sum.example")] * 2, ("", "sumdbx"),
+    ]  # fmt: skip
+    catalog.settle_misses(flood[:1])
+    assert catalog.record_misses([flood[7], ("b", "v1.0.0")]) == 2
+    assert [miss.query for miss in catalog.misses() if miss.database] == ["tile/8/0/001", "tile/8/0/007"]
+
+
 def test_overlong_misses_are_dropped(catalog):
     """What no module path can be is not recorded."""
     assert catalog.record_misses([("a" * 5000, "latest"), ("a", "v" * 5000)]) == 0

@@ -9,12 +9,15 @@ import sqlalchemy as sa
 from gopherwood.catalog.db import Database, insert_into, pieces
 from gopherwood.catalog.moves import set_cursor, write_events
 from gopherwood.catalog.schema import cursors, from_micros, misses, outbox, stale_lists, tree_heads
-from gopherwood.catalog.values import Event, Miss, StoredEvent
+from gopherwood.catalog.values import SUMDB_MISS, Event, Miss, StoredEvent
 from gopherwood.errors import ProofError
 
 MOST_MISSES = 100_000
 """Misses kept. Beyond that settled ones go first, the oldest first, and then nothing new is taken: a flood of nonsense
 must not push out what people asked for."""
+
+MOST_TILE_MISSES = 10_000
+"""Of these, tiles of checksum databases: there is no end of paths of tiles, and a client needs some ten."""
 
 LONGEST_MISS = 1_024
 """Characters of a path or a query that is recorded; what is longer is no module that anybody has."""
@@ -50,7 +53,7 @@ class Notes(Database):
     def record_misses(self, asked: Iterable[tuple[str, str]]) -> int:
         """Count requests for (path, version or query) that we do not have; return how many rows are new.
 
-        Deduplicated, and bounded by MOST_MISSES.
+        Deduplicated, and bounded by MOST_MISSES, tiles by MOST_TILE_MISSES too.
         """
         times: dict[tuple[str, str], int] = {}
         for path, query in asked:
@@ -129,8 +132,12 @@ class Notes(Database):
     def _record_misses(self, connection: sa.Connection, times: dict[tuple[str, str], int]) -> int:
         now = self.now()
         known = self._known_misses(connection, sorted(times))
-        fresh = [each for each in sorted(times) if each not in known]
-        room = self._make_room(connection, len(fresh))
+        asked = [each for each in sorted(times) if each not in known]
+        tiles = [each for each in asked if each[0].startswith(SUMDB_MISS)]
+        is_tile = misses.c.path.startswith(SUMDB_MISS, autoescape=True)
+        fresh = [each for each in asked if not each[0].startswith(SUMDB_MISS)]
+        fresh += tiles[: self._make_room(connection, len(tiles), MOST_TILE_MISSES, is_tile)]
+        room = self._make_room(connection, len(fresh), MOST_MISSES, sa.true())
         insert = insert_into(connection, misses)
         again = sa.and_(misses.c.settled_at.is_not(None), misses.c.settled_at > now - ASKED_AGAIN)
         statement = insert.on_conflict_do_update(
@@ -157,18 +164,19 @@ class Notes(Database):
             known |= {(row.path, row.query) for row in connection.execute(query)}
         return known & set(asked)
 
-    def _make_room(self, connection: sa.Connection, wanted: int) -> int:
-        """Drop the oldest settled misses for `wanted` new ones; return for how many there is room."""
-        held = int(connection.execute(sa.select(sa.func.count()).select_from(misses)).scalar_one()) if wanted else 0
-        if held + wanted > MOST_MISSES:
-            settled = sa.select(misses.c.path, misses.c.query).where(misses.c.settled_at.is_not(None))
-            oldest = settled.order_by(misses.c.settled_at).limit(held + wanted - MOST_MISSES)
+    def _make_room(self, connection: sa.Connection, wanted: int, most: int, kind: sa.ColumnElement[bool]) -> int:
+        """Drop the oldest settled misses of a kind for `wanted` new ones; return for how many there is room."""
+        count = sa.select(sa.func.count()).select_from(misses).where(kind)
+        held = int(connection.execute(count).scalar_one()) if wanted else 0
+        if held + wanted > most:
+            settled = sa.select(misses.c.path, misses.c.query).where(misses.c.settled_at.is_not(None), kind)
+            oldest = settled.order_by(misses.c.settled_at).limit(held + wanted - most)
             rows = [{"path_": row.path, "query_": row.query} for row in connection.execute(oldest)]
             named = (misses.c.path == sa.bindparam("path_"), misses.c.query == sa.bindparam("query_"))
             if rows:
                 connection.execute(misses.delete().where(*named), rows)
             held -= len(rows)
-        return max(0, MOST_MISSES - held)
+        return max(0, most - held)
 
 
 def _miss(row: Any) -> Miss:
