@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _usage):
         add(verbs)
     for add in (_migrate, _smoke, _release, _promote, _up):
         add(verbs)
@@ -192,6 +192,12 @@ def _quality(verbs: Verbs) -> None:
     from gopherwood import quality
 
     quality.add_arguments(_verb(verbs, "quality", "check the data sets as a whole, and write reports for people"))
+
+
+def _usage(verbs: Verbs) -> None:
+    from gopherwood import usage
+
+    usage.add_arguments(_verb(verbs, "usage", "count the access log by the hour: downloads, misses, latency, bytes"))
 
 
 def _ledger(verbs: Verbs) -> None:

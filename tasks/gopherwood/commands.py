@@ -168,6 +168,14 @@ def ledger(settings: Settings, args: argparse.Namespace, stop: threading.Event) 
     return ledger.run(settings, args, _version(args.module) if args.module else None, stop)
 
 
+def usage(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `usage`."""
+    from gopherwood import usage
+
+    since, until = usage.interval(args)
+    return usage.run(settings, since, until, top=args.top, stop=stop)
+
+
 def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `migrate`."""
     from gopherwood import status
@@ -220,6 +228,7 @@ COMMANDS: dict[str, Command] = {
     "audit": audit,
     "quality": quality,
     "ledger": ledger,
+    "usage": usage,
     "migrate": migrate,
     "smoke": smoke,
     "release": release,

@@ -26,7 +26,7 @@ SUFFIXES = (*CONTENT, MARK)
 EVIDENCE = "evidence/"
 """How the keys of evidence begin: for people to read, and nothing that `go` asks for."""
 
-BESIDE = ("sumdb/", "ledger/", EVIDENCE)
+BESIDE = ("sumdb/", "ledger/", "usage/", EVIDENCE)
 """What the store holds beside modules."""
 
 Name = tuple[str, str]

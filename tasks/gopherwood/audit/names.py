@@ -2,7 +2,7 @@
 
 Such a file is reported and left where it is. It may be what a catalog that was restored from yesterday has forgotten;
 then it is content, and only a person can tell. A publish under way is no such thing: its version is on the queue, and
-its files are young. What lies beside the modules (the mirrored checksum databases, our ledger) is not looked at.
+its files are young. What lies beside the modules (the mirrored checksum databases, our ledger, usage) is not looked at.
 """
 
 import time

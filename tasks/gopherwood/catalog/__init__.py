@@ -2,9 +2,9 @@
 
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
 tree heads, events), `damages` and `scrubs` (what audits find and have seen), `ledger` (our transparency log), `origins`
-(where versions come from), `quality` (what checks of all of it said) and `snapshots` (all of it at one moment), over
-`db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe
-to use from many threads; each process opens its own.
+(where versions come from), `quality` (what checks of all of it said), `snapshots` (all of it at one moment) and `usage`
+(downloads), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use from many threads;
+each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims
@@ -17,6 +17,7 @@ from gopherwood.catalog.quality import ListDigest, Measures, Quality, QualityRun
 from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs, part_of
 from gopherwood.catalog.snapshots import Page, Row, Snapshot, Snapshots
+from gopherwood.catalog.usage import Downloads, Usage, UsageHour
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
     SUMDB_MISS,
@@ -54,6 +55,7 @@ __all__ = [
     "Catalog",
     "Clock",
     "Damage",
+    "Downloads",
     "Enqueued",
     "Event",
     "Evidence",
@@ -85,6 +87,7 @@ __all__ = [
     "Selector",
     "Snapshot",
     "StoredEvent",
+    "UsageHour",
     "VersionRow",
     "Wanted",
     "part_of",
@@ -92,5 +95,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger, Origins, Quality, Snapshots):
+class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger, Origins, Quality, Snapshots, Usage):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

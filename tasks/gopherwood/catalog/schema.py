@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -315,6 +315,46 @@ index_reads = Table(
 )
 """Every reading of a module index: what interval, and how much there was. Rows are added and never change."""
 Index("index_reads_until", index_reads.c.until)
+
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("path", Name, primary_key=True),
+    Column("version", Name, primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("times", BigInteger, nullable=False),
+)
+"""How often a version was downloaded on a day that begins then."""
+Index("downloads_day", downloads.c.day)
+
+usage_files = Table(
+    "usage_files",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+)
+"""Files of the access log that have been looked through."""
+
+usage_parts = Table(
+    "usage_parts",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("lines", BigInteger, nullable=False),
+)
+"""Of which hours they have how many lines."""
+Index("usage_parts_hour", usage_parts.c.hour)
+
+usage_hours = Table(
+    "usage_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("stale", Boolean, nullable=False),
+    Column("lines", BigInteger, nullable=False, server_default="0"),
+    Column("rolled_at", BigInteger),
+)
+"""Hours of the access log; a stale one has lines that are not counted."""
+Index("usage_hours_stale", usage_hours.c.stale, usage_hours.c.hour)
 
 
 def to_micros(time: datetime) -> int:
