@@ -101,7 +101,13 @@ class Staging:
         sync_paths(sorted(folders))
 
     def drop(self, tokens: Iterable[str]) -> None:
-        """Remove what is staged under these tokens; unknown ones are fine."""
+        """Remove what is staged under these tokens; unknown ones are fine. Raises StorageError."""
+        try:
+            self._drop(tokens)
+        except OSError as error:
+            raise StorageError(f"staging: {error.filename} cannot be removed: {error.strerror}") from error
+
+    def _drop(self, tokens: Iterable[str]) -> None:
         folders = set()
         for token in tokens:
             place = self._place(token)

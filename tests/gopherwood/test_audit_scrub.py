@@ -224,12 +224,11 @@ def test_a_wrong_list_is_written_anew(any_place):
     assert any_place.events() == ["damage", "healed"]
 
 
-def test_extra_files_are_told_and_left(any_place, monkeypatch):
+def test_extra_files_are_told_and_left(any_place):
     """What nobody published makes the run red, for a person; taken away, it is settled."""
-    monkeypatch.setattr("gopherwood.audit.names.YOUNG_SECONDS", -60.0)
     strange = [store.key(ModuleVersion(MV.path, "v1.6.6"), ".zip"), "example.com/planted.txt"]
     any_place.objects.create_many([(key, b"x") for key in strange])
-    found = any_place.scrub()
+    found = any_place.scrub(young_seconds=-60)
     assert (found.extra, found.exit_code) == (2, EXIT_INTEGRITY)
     assert any_place.objects.read(strange[0]) == b"x"
     for key in strange:
@@ -238,17 +237,16 @@ def test_extra_files_are_told_and_left(any_place, monkeypatch):
     assert any_place.events() == ["damage", "damage", "healed", "healed"]
 
 
-def test_a_publish_under_way_is_not_extra(place, monkeypatch):
+def test_a_publish_under_way_is_not_extra(place):
     """Files of a version on the queue, young files and what lies beside the modules are none of its business."""
     young = store.key(ModuleVersion("example.com/young", "v1.0.0"), ".zip")
     place.objects.create_many([(young, b"x"), ("sumdb/sum.example/tile/8/0/000", b"x"), ("ledger/l/checkpoint", b"x")])
     assert place.scrub().extra == 0
-    monkeypatch.setattr("gopherwood.audit.names.YOUNG_SECONDS", -60.0)
     coming = ModuleVersion("example.com/coming", "v1.0.0")
     valid.make_valid(place.settings, [coming])
     place.objects.create(store.key(coming, ".zip"), valid.files(coming)[".zip"])
     damage.remove(place.objects, young)
-    assert place.scrub().extra == 0
+    assert place.scrub(young_seconds=-60).extra == 0
 
 
 def test_each_day_has_its_share(tmp_path, upstream):
@@ -287,12 +285,11 @@ def test_told_to_stop_it_ends_between_versions_and_goes_on_there(tmp_path, upstr
     assert max(seen) < 9
 
 
-def test_many_damaged_files_stop_the_run(place, monkeypatch):
+def test_many_damaged_files_stop_the_run(place):
     """When too much is damaged it is not a flipped bit: a person looks before more is taken out of service."""
-    monkeypatch.setattr(scrub, "MOST_DAMAGED", 1)
     for mv in (MV, OTHER):
         damage.rewrite(place.objects, store.key(mv, ".zip"), damage.flip(70))
-    found = place.scrub()
+    found = place.scrub(most_damaged=1)
     assert found.damaged == 1
     assert (found.exit_code, found.stopped != "") == (EXIT_INTEGRITY, True)
 

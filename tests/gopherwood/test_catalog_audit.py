@@ -70,7 +70,8 @@ def test_every_change_is_told_once(catalog):
 
 
 def lease(catalog: Catalog, owner: str = "a", **more):
-    return catalog.lease_part(PARTS, **{"owner": owner, "seconds": 60, "before": catalog.clock()} | more)
+    found = catalog.lease_parts(PARTS, **{"owner": owner, "seconds": 60, "before": catalog.clock()} | more)
+    return found[0] if found else None
 
 
 def test_two_workers_never_have_one_part(catalog):
@@ -83,7 +84,8 @@ def test_the_part_unseen_for_longest_comes_first(catalog, clock):
     """Parts take turns, and a part is not done again before its time."""
     for _ in range(3):
         clock.pass_(days=1)
-        catalog.checkpoint(lease(catalog), seconds=60, finished=True)
+        round_ = lease(catalog)
+        catalog.checkpoint([round_], seconds=60, finished=[round_.id])
     clock.pass_(days=1)
     assert lease(catalog, before=datetime(2026, 3, 2, tzinfo=UTC)) is None
     again = lease(catalog)
@@ -93,11 +95,11 @@ def test_the_part_unseen_for_longest_comes_first(catalog, clock):
 def test_a_round_goes_on_where_its_worker_died(catalog, clock):
     """After the lease has ended another worker takes the round over; the first one's words count no more."""
     dead = lease(catalog)
-    assert catalog.checkpoint(replace(dead, position="example.com/k", versions=3), seconds=60)
+    assert catalog.checkpoint([replace(dead, position="example.com/k", versions=3)], seconds=60)
     clock.pass_(seconds=61)
     heir = lease(catalog, "b")
     assert (heir.id, heir.position, heir.versions) == (dead.id, "example.com/k", 3)
-    assert not catalog.checkpoint(dead, seconds=60, finished=True)
+    assert not catalog.checkpoint([dead], seconds=60, finished=[dead.id])
 
 
 def test_a_worker_that_stops_gives_its_parts_back(catalog):
@@ -113,3 +115,16 @@ def test_all_workers_share_the_share(catalog):
     assert [lease(catalog, owner, share=share) is not None for owner in "abc"] == [True, True, False]
     catalog.give_back_parts("a")
     assert lease(catalog, "c", share=share) is not None
+
+
+def test_several_parts_at_once(catalog, clock):
+    """They are leased and kept together: what is half-done first, no more than the share; one that is lost is told."""
+    left = lease(catalog)
+    catalog.give_back_parts("a")
+    day = {"seconds": 60, "before": catalog.clock(), "share": (2, catalog.clock()), "limit": 9}
+    rounds = catalog.lease_parts(PARTS, owner="b", **day)
+    assert ([each.part for each in rounds], rounds[0].id) == ([PARTS[0], PARTS[1]], left.id)
+    assert catalog.checkpoint(rounds, seconds=60, finished=[left.id])
+    clock.pass_(seconds=61)
+    assert [each.part for each in catalog.lease_parts(PARTS, owner="c", **day)] == [PARTS[1]]
+    assert not catalog.checkpoint(rounds[1:], seconds=60)

@@ -17,13 +17,13 @@ from gopherwood.states import OPEN
 from gopherwood.store import BESIDE, Name, name_of
 
 YOUNG_SECONDS = 3600.0
-"""How old a file is before it is called extra."""
+"""How old a file is before it is called extra, unless a run says otherwise."""
 
 BATCH = 1000
 """Names between two questions to the catalog."""
 
 
-def extras(objects: Objects, catalog: Catalog, *, beat: Callable[[], bool]) -> list[str] | None:
+def extras(objects: Objects, catalog: Catalog, *, young_seconds: float, beat: Callable[[], bool]) -> list[str] | None:
     """Return the keys that nobody published; None when `beat`, called between two batches, said to stop."""
     found: list[str] = []
     batch: dict[str, Name | None] = {}
@@ -31,11 +31,11 @@ def extras(objects: Objects, catalog: Catalog, *, beat: Callable[[], bool]) -> l
         if not key.startswith(BESIDE):
             batch[key] = name_of(key)
         if len(batch) >= BATCH:
-            found += _unpublished(objects, catalog, batch)
+            found += _unpublished(objects, catalog, batch, young_seconds)
             batch.clear()
             if not beat():
                 return None
-    return found + _unpublished(objects, catalog, batch)
+    return found + _unpublished(objects, catalog, batch, young_seconds)
 
 
 def settle_extras(objects: Objects, catalog: Catalog, found: Iterable[str]) -> int:
@@ -51,22 +51,22 @@ def settle_extras(objects: Objects, catalog: Catalog, found: Iterable[str]) -> i
     return len(now)
 
 
-def _unpublished(objects: Objects, catalog: Catalog, batch: dict[str, Name | None]) -> list[str]:
+def _unpublished(objects: Objects, catalog: Catalog, batch: dict[str, Name | None], young: float) -> list[str]:
     names = {name for name in batch.values() if name}
     published: dict[str, set[str]] = defaultdict(set)
     for path, versions in catalog.listed(sorted({path for path, _ in names})).items():
         published[path] |= {*versions, ""} if versions else set()
     strange = [key for key, name in batch.items() if name is None or name[1] not in published[name[0]]]
-    return [key for key in strange if not _is_under_way(objects, catalog, key, batch[key])]
+    return [key for key in strange if not _is_under_way(objects, catalog, key, batch[key], young)]
 
 
-def _is_under_way(objects: Objects, catalog: Catalog, key: str, name: Name | None) -> bool:
+def _is_under_way(objects: Objects, catalog: Catalog, key: str, name: Name | None, young: float) -> bool:
     """Tell whether a publish may be about to make a file what it is: its version is on the queue, or it is young."""
     if name is not None and name[1]:
         row = catalog.state_of(ModuleVersion(*name))
         if row is not None and (row.state in OPEN or row.published_at is not None):
             return True
     try:
-        return time.time() - objects.modified(key) < YOUNG_SECONDS
+        return time.time() - objects.modified(key) < young
     except MissingError:
         return True

@@ -1,9 +1,10 @@
 """`audit --scrub` and `audit --heal`: see that every byte in the store is still what was published.
 
 The store is read part by part (parts.py), the part unseen for longest first, a share of it each day, so that all of it
-is read in `scrub_days`. Workers lease parts; each keeps a checkpoint in the catalog every few seconds, at a module's
-boundary, so one that is told to stop ends at the boundary of a version, and one that is killed loses seconds of work.
-What is damaged is withheld and healed as it is found (repair.py); what could not be healed makes the exit code 3.
+is read in `scrub_days`. Workers lease parts, as many as take about a second; each keeps a checkpoint in the catalog
+every few seconds, at a module's boundary, so one that is told to stop ends at the boundary of a version, and one that
+is killed loses seconds of work. What is damaged is withheld and healed as it is found (repair.py); what could not be
+healed makes the exit code 3.
 """
 
 import logging
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from gopherwood import store
 from gopherwood.audit.budget import Budget
 from gopherwood.audit.examine import Kind
+from gopherwood.audit.names import YOUNG_SECONDS
 from gopherwood.audit.parts import NAMES, Extent, by_part, extent
 from gopherwood.audit.repair import Repairs, Settled
 from gopherwood.audit.walk import Tools, Walk
@@ -33,6 +35,10 @@ log = logging.getLogger(__name__)
 
 MOST_DAMAGED = 100
 """Files that one run takes out of service. More are no flipped bits but something that a person has to see first."""
+
+BATCH_SECONDS = 1.0
+"""About how long the parts take that a worker leases at once: few questions of a small store, fair turns in a large."""
+MOST_PARTS = 32
 
 SAMPLE = 50
 """Published versions of which some must be in the store, or it is the wrong store, or not mounted."""
@@ -84,9 +90,15 @@ def run(
     workers: int = 1,
     heal: bool = True,
     deep: bool = False,
+    young_seconds: float = YOUNG_SECONDS,
+    most_damaged: int = MOST_DAMAGED,
     stop: threading.Event,
 ) -> Scrubbed:
-    """Scrub a day's share of the store, or as much as is asked for. Raises StorageError when ours fails."""
+    """Scrub a day's share of the store, or as much as is asked for. Raises StorageError when ours fails.
+
+    A file that nobody published is called extra once it is `young_seconds` old; a run ends when it has found
+    `most_damaged` files damaged.
+    """
     objects = store.open_store(settings)
     with ExitStack() as stack:
         catalog = stack.enter_context(Catalog.ready(settings))
@@ -95,7 +107,8 @@ def run(
         paths = by_part(catalog.paths())
         days = settings.scrub_days
         what = extent(catalog.clock(), days, len(paths) + 1, everything=everything, parts=parts, budget=budget)
-        scrub = Scrub(Tools(catalog, objects, repairs, settings.lease_seconds, deep), paths, what, stop)
+        tools = Tools(catalog, objects, repairs, settings.lease_seconds, deep, young_seconds)
+        scrub = Scrub(tools, paths, what, stop, most_damaged)
         with ThreadPoolExecutor(workers, thread_name_prefix="scrub") as pool:
             for done in as_they_end([pool.submit(scrub.work) for _ in range(workers)]):
                 done.result()
@@ -132,12 +145,15 @@ def require_content(catalog: Catalog, objects: Objects) -> None:
 class Scrub:
     """One run; its workers are threads, since hashing lets others run."""
 
-    def __init__(self, tools: Tools, paths: dict[str, list[str]], what: Extent, stop: threading.Event) -> None:
+    def __init__(
+        self, tools: Tools, paths: dict[str, list[str]], what: Extent, stop: threading.Event, most_damaged: int
+    ) -> None:
         self.tools = tools
         self._paths = paths
         self._parts = [*paths, NAMES]
         self._what = what
         self._stop = stop
+        self._most_damaged = most_damaged
         self._end = time.monotonic() + what.budget.seconds
         self._begun = 0
         self._lock = threading.Lock()
@@ -146,25 +162,32 @@ class Scrub:
     def work(self) -> None:
         """Lease and scrub one part after the other, till none is due, the budget is spent, or it is told to stop."""
         owner = f"scrub-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        size = 1
         try:
-            while self._goes_on() and self._may_begin():
-                round_ = self._lease(owner)
-                if round_ is None:
-                    return
-                Walk(self.tools, round_, self._paths.get(round_.part, []), self._goes_on, self.add).run()
+            while self._goes_on() and (rounds := self._lease(owner, size)):
+                begun = time.monotonic()
+                Walk(self.tools, rounds, self._paths, self._goes_on, self.add).run()
+                took = time.monotonic() - begun
+                if took < BATCH_SECONDS / 2:
+                    size = min(size * 2, MOST_PARTS)
+                elif took > BATCH_SECONDS:
+                    size = max(1, size // 2)
         finally:
             self.tools.catalog.give_back_parts(owner)
 
-    def _lease(self, owner: str) -> Round | None:
+    def _lease(self, owner: str, size: int) -> list[Round]:
         what, seconds = self._what, self.tools.seconds
-        return self.tools.catalog.lease_part(
-            self._parts, owner=owner, seconds=seconds, before=what.before, share=what.share
-        )
-
-    def _may_begin(self) -> bool:
         with self._lock:
-            self._begun += 1
-            return self._begun <= self._what.parts
+            limit = int(min(size, what.parts - self._begun))
+            self._begun += limit
+        if not limit:
+            return []
+        rounds = self.tools.catalog.lease_parts(
+            self._parts, owner=owner, seconds=seconds, before=what.before, share=what.share, limit=limit
+        )
+        with self._lock:
+            self._begun -= limit - len(rounds)
+        return rounds
 
     def _goes_on(self) -> bool:
         spent = self.result.bytes >= self._what.budget.bytes or time.monotonic() >= self._end
@@ -175,5 +198,5 @@ class Scrub:
         with self._lock:
             for name, number in numbers.items():
                 setattr(self.result, name, getattr(self.result, name) + number)
-            if self.result.damaged >= MOST_DAMAGED and not self.result.stopped:
+            if self.result.damaged >= self._most_damaged and not self.result.stopped:
                 self.result.stopped = f"{self.result.damaged} files are damaged: look at the storage before any more"

@@ -1,12 +1,13 @@
-"""One round of one part of the store: every version of its modules, and their lists; or, of `names`, all names.
+"""A round of some parts of the store: every version of their modules, and their lists; or, of `names`, all names.
 
-A checkpoint is written every few seconds, at the boundary of a module. Whoever has lost the lease stops: the round is
-another worker's by then, and looking at a file twice does no harm.
+Checkpoints of all are written every few seconds and at the end, each at the boundary of a module. Whoever has lost a
+lease stops: the round is another worker's by then, and looking at a file twice does no harm. What is damaged does not
+wait for a checkpoint: it is settled when it is found.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -17,6 +18,7 @@ from gopherwood.audit.parts import NAMES
 from gopherwood.audit.repair import Repairs, Settled
 from gopherwood.catalog import Catalog, LedgerEntry, Round, VersionRow
 from gopherwood.errors import StorageError
+from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects
 
 log = logging.getLogger(__name__)
@@ -43,61 +45,96 @@ class Tools:
     seconds: float
     """Of a lease."""
     deep: bool
+    young_seconds: float
+    """Age of a file before it is called extra."""
 
 
 class Walk:
-    """A round under way; `goes_on` says when to stop, `add` counts."""
+    """Rounds under way; `goes_on` says when to stop, `add` counts."""
 
     def __init__(
         self,
         tools: Tools,
-        round_: Round,
-        paths: Sequence[str],
+        rounds: Sequence[Round],
+        paths: Mapping[str, Sequence[str]],
         goes_on: Callable[[], bool],
         add: Callable[..., None],
     ) -> None:
         self._tools = tools
         self._catalog = tools.catalog
         self._objects = tools.objects
-        self._round = round_
-        self._paths = [path for path in paths if path > round_.position]
+        rounds = sorted(rounds, key=lambda each: each.part == NAMES)
+        self._rounds = {each.part: each for each in rounds}
+        """The rounds that are not through, or whose last checkpoint is yet to be written."""
+        self._round = rounds[0]
+        self._through: set[int] = set()
+        """Ids of those that are through."""
+        self._paths = paths
         self._goes_on = goes_on
         self._add = add
-        self._deep = tools.deep or round_.number % DEEP_EVERY == DEEP_EVERY - 1
         self._kept_at = time.monotonic()
         self._sums: dict[int, str] = {}
 
-    def run(self) -> None:
-        """Go on with the round till it is through, or till it is time to stop."""
-        is_through = self._names() if self._round.part == NAMES else self._modules()
-        if self._keep(finished=is_through) and is_through:
-            self._add(parts=1)
+    @property
+    def _deep(self) -> bool:
+        return self._tools.deep or self._round.number % DEEP_EVERY == DEEP_EVERY - 1
 
-    def _names(self) -> bool:
-        found = extras(self._objects, self._catalog, beat=self._beat)
-        if found is None:
-            return False
-        self._add(extra=settle_extras(self._objects, self._catalog, found))
-        return True
+    def run(self) -> None:
+        """Go on with the rounds till they are through, or till it is time to stop."""
+        if self._modules():
+            self._names()
+        self._keep()
+
+    def _names(self) -> None:
+        """Look at all names, if that is wanted, till it is time to stop."""
+        if NAMES in self._rounds:
+            self._turn_to(NAMES)
+            found = extras(self._objects, self._catalog, young_seconds=self._tools.young_seconds, beat=self._beat)
+            if found is not None:
+                self._add(extra=settle_extras(self._objects, self._catalog, found))
+                self._through.add(self._round.id)
 
     def _modules(self) -> bool:
         """Look at every module that is left; False when it is time to stop."""
-        for start in range(0, len(self._paths), MODULES):
-            piece = self._paths[start : start + MODULES]
-            damaged = {(each.path, each.version, each.suffix) for each in self._catalog.open_damages(piece)}
-            found = self._catalog.published_rows(piece)
+        rounds = [each for part, each in self._rounds.items() if part != NAMES]
+        left = [(each.part, path) for each in rounds for path in self._paths.get(each.part, []) if path > each.position]
+        for start in range(0, len(left), MODULES):
+            piece = left[start : start + MODULES]
+            paths = [path for _, path in piece]
+            damaged = {(each.path, each.version, each.suffix) for each in self._catalog.open_damages(paths)}
+            found = self._catalog.published_rows(paths)
             logged = self._catalog.ledger_known([row.mv for row in found])
-            for path, rows in groupby(found, key=lambda row: row.mv.path):
-                versions = []
-                for row in rows:
-                    if not self._beat():
-                        return False
-                    entry = logged.get(row.mv)
-                    self._contradiction(row, entry, damaged)
-                    self._version(as_logged(row, entry), damaged)
-                    versions.append(row.mv.version)
-                self._list(path, versions)
-                self._round = replace(self._round, position=path)
+            rows = {path: list(rows) for path, rows in groupby(found, key=lambda row: row.mv.path)}
+            for part, path in piece:
+                self._turn_to(part)
+                if not self._module(path, rows.get(path, []), logged, damaged):
+                    return False
+        self._through |= {each.id for part, each in self._rounds.items() if part != NAMES}
+        return True
+
+    def _turn_to(self, part: str) -> None:
+        """Go on with the round of a part; the one before it, of modules, is through."""
+        if part != self._round.part:
+            self._rounds[self._round.part] = self._round
+            self._through.add(self._round.id)
+            self._round = self._rounds[part]
+
+    def _module(
+        self,
+        path: str,
+        rows: Sequence[VersionRow],
+        logged: Mapping[ModuleVersion, LedgerEntry],
+        damaged: set[tuple[str, str, str]],
+    ) -> bool:
+        for row in rows:
+            if not self._beat():
+                return False
+            entry = logged.get(row.mv)
+            self._contradiction(row, entry, damaged)
+            self._version(as_logged(row, entry), damaged)
+        if rows:
+            self._list(path, [row.mv.version for row in rows])
+        self._round = replace(self._round, position=path)
         return True
 
     def _version(self, row: VersionRow, damaged: set[tuple[str, str, str]]) -> None:
@@ -168,8 +205,16 @@ class Walk:
         late = time.monotonic() - self._kept_at > min(CHECKPOINT_SECONDS, self._tools.seconds / 3)
         return self._goes_on() and (not late or self._keep())
 
-    def _keep(self, *, finished: bool = False) -> bool:
+    def _keep(self) -> bool:
+        """Write the checkpoints; False when another worker has one of the rounds by now."""
         self._catalog.note_info_sums(self._sums)
         self._sums.clear()
         self._kept_at = time.monotonic()
-        return self._catalog.checkpoint(self._round, seconds=self._tools.seconds, finished=finished)
+        self._rounds[self._round.part] = self._round
+        rounds, through = list(self._rounds.values()), self._through
+        if not self._catalog.checkpoint(rounds, seconds=self._tools.seconds, finished=through):
+            return False
+        self._add(parts=len(through))
+        self._rounds = {each.part: each for each in rounds if each.id not in through}
+        self._through = set()
+        return True

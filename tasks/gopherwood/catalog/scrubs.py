@@ -2,11 +2,12 @@
 
 Parts are names: of module paths by their hash (`part_of`), and what else audit/parts.py makes one. A round is open from
 its first lease till its part is through; a worker that stopped or died leaves it with its position, and the next lease
-goes on there. Finished rounds stay, as history.
+goes on there. Finished rounds stay, as history. Parts are leased, and their checkpoints kept, several at a time: of a
+small store the questions and commits cost more than reading it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,7 +34,7 @@ def part_of(path: str) -> str:
 class Scrubs(Database):
     """The catalog's half about scrubbing."""
 
-    def lease_part(
+    def lease_parts(
         self,
         parts: Sequence[str],
         *,
@@ -41,46 +42,64 @@ class Scrubs(Database):
         seconds: float,
         before: datetime,
         share: tuple[int, datetime] | None = None,
-    ) -> Round | None:
-        """Take a part for `seconds`: one left half-done, else the one unseen for longest; None when none is due.
+        limit: int = 1,
+    ) -> list[Round]:
+        """Take up to `limit` parts for `seconds`: those left half-done, then those unseen for longest.
 
         Due are parts whose last round ended before `before`. With a `share` (a number and a time) all workers
         together begin at most so many rounds since then.
         """
 
-        def work(connection: sa.Connection) -> int | None:
+        def work(connection: sa.Connection) -> list[int]:
             now = self.now()
             lease = {"owner": owner, "lease_until": now + int(seconds * SECOND)}
             free = sa.and_(_is_open, scrubs.c.lease_until <= now, scrubs.c.part.in_(parts))
+            taken: list[int] = []
             for left in connection.execute(sa.select(scrubs.c.id).where(free).order_by(scrubs.c.id)).scalars().all():
+                if len(taken) == limit:
+                    return taken
                 # The condition once more: on PostgreSQL somebody else may have taken it meanwhile.
-                taken = scrubs.update().where(scrubs.c.id == left, free).values(lease)
-                if connection.execute(taken).rowcount:
-                    return int(left)
-            if share is not None and self._begun_since(connection, share[1]) >= share[0]:
-                return None
-            for part in self._due(connection, parts, before):
+                if connection.execute(scrubs.update().where(scrubs.c.id == left, free).values(lease)).rowcount:
+                    taken.append(int(left))
+            most = limit
+            if share is not None:
+                most = min(limit, len(taken) + max(0, share[0] - self._begun_since(connection, share[1])))
+            for part in self._due(connection, parts, before) if len(taken) < most else ():
                 insert = insert_into(connection, scrubs).values(part=part, started_at=now, **lease)
                 absent = insert.on_conflict_do_nothing(index_elements=["part"], index_where=_is_open)
                 if (new := connection.execute(absent.returning(scrubs.c.id)).scalar()) is not None:
-                    return int(new)
-            return None
+                    taken.append(int(new))
+                if len(taken) == most:
+                    break
+            return taken
 
         # Two that look at the same moment would agree that a part is due, and do it one after the other.
         with self.lock("scrubs"):
-            id_ = self._write(work)
-        return None if id_ is None else self._round(id_)
+            ids = self._write(work)
+        return self._rounds(ids) if ids else []
 
-    def checkpoint(self, round_: Round, *, seconds: float, finished: bool = False) -> bool:
-        """Keep how far a round has come, and renew its lease or end it; False when another worker has it by now."""
+    def checkpoint(self, rounds: Iterable[Round], *, seconds: float, finished: Collection[int] = ()) -> bool:
+        """Keep how far rounds have come, in one transaction, and renew their leases, or end those `finished` (ids).
+
+        False when another worker has one of them by now.
+        """
         now = self.now()
-        values: dict[str, Any] = {name: getattr(round_, name) for name in ("position", "versions", "bytes", "damaged")}
-        values["lease_until"] = now + int(seconds * SECOND)
-        if finished:
-            values |= {"finished_at": now, "owner": None}
-        mine = (scrubs.c.id == round_.id, scrubs.c.owner == round_.owner, _is_open)
-        statement = scrubs.update().where(*mine).values(values)
-        return self._write(lambda connection: connection.execute(statement).rowcount > 0)
+
+        def work(connection: sa.Connection) -> bool:
+            kept = [connection.execute(statement).rowcount for statement in statements]
+            return 0 not in kept
+
+        statements = []
+        for each in rounds:
+            values: dict[str, Any] = {
+                name: getattr(each, name) for name in ("position", "versions", "bytes", "damaged")
+            }
+            values["lease_until"] = now + int(seconds * SECOND)
+            if each.id in finished:
+                values |= {"finished_at": now, "owner": None}
+            mine = (scrubs.c.id == each.id, scrubs.c.owner == each.owner, _is_open)
+            statements.append(scrubs.update().where(*mine).values(values))
+        return self._write(work)
 
     def give_back_parts(self, owner: str) -> None:
         """End the leases of a worker that stops; its rounds stay open at their last checkpoint."""
@@ -98,12 +117,14 @@ class Scrubs(Database):
         with self._reading() as connection:
             return {part: from_micros(at) for part, at in self._last(connection).items()}
 
-    def _round(self, id_: int) -> Round:
+    def _rounds(self, ids: Sequence[int]) -> list[Round]:
         with self._reading() as connection:
-            round_ = _round(connection.execute(sa.select(scrubs).where(scrubs.c.id == id_)).one())
-            before = (scrubs.c.part == round_.part, scrubs.c.finished_at.is_not(None))
-            number = connection.execute(sa.select(sa.func.count()).select_from(scrubs).where(*before)).scalar_one()
-        return replace(round_, number=int(number))
+            query = sa.select(scrubs).where(scrubs.c.id.in_(ids)).order_by(scrubs.c.id)
+            rounds = [_round(row) for row in connection.execute(query)]
+            before = (scrubs.c.part.in_([each.part for each in rounds]), scrubs.c.finished_at.is_not(None))
+            count = sa.select(scrubs.c.part, sa.func.count()).where(*before).group_by(scrubs.c.part)
+            numbers = {part: int(number) for part, number in connection.execute(count).all()}
+        return [replace(each, number=numbers.get(each.part, 0)) for each in rounds]
 
     def _due(self, connection: sa.Connection, parts: Sequence[str], before: datetime) -> list[str]:
         # First what is open, then what is finished: a round that ends in between is among the former.
