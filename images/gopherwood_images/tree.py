@@ -42,6 +42,8 @@ def fill(recipe: Recipe, dependencies: Path, ours: Path, *, version: str, python
         _write_program(ours / "usr/local/bin" / program, call, python)
     for program, file in recipe.links.items():
         (ours / "usr/local/bin" / program).symlink_to(file)
+    for program in recipe.found:
+        _copy_program(program, dependencies / "usr/local/bin" / program)
     for folder in (dependencies, ours):
         compile_below(folder)
     if listed := lock.versions(names) | ({lock.PROJECT: version} if recipe.ours else {}):
@@ -108,6 +110,21 @@ def _write_program(path: Path, call: str, python: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(PROGRAM.format(python=python, module=module, function=function))
     path.chmod(0o755)
+
+
+def _copy_program(program: str, path: Path) -> None:
+    found = where(program)
+    if found is None:
+        sys.exit(f"no {program} on PATH: the image is made with the one that is found there")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(found, path)
+    path.chmod(0o755)
+
+
+def where(program: str) -> str | None:
+    """Return a program on PATH, or where the recipe of the test cluster has it; None when there is none."""
+    home = Path(os.environ.get("KUBE_HOME", Path.home() / ".cache" / "kube-for-tests"))
+    return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), str(home / "bin"))))
 
 
 def compile_below(folder: Path) -> None:

@@ -18,6 +18,10 @@ class Job:
     """Whether a cluster autoscaler may take its node away: true for what leases its work and gives it back."""
     spread: Literal["no", "preferred", "required"] = "no"
     """Whether pods of one task keep to different nodes: where a node's network or its loss would hit all of them."""
+    signs: bool = False
+    """Whether it needs the ledger's secret key; nobody else is given it."""
+    helm: bool = False
+    """Whether it runs helm: with the token of its service account, which no other kind has, and a checkout."""
     vcs: bool = False
     """Whether it asks version control: its image has git and Go too, where there is such an image."""
 
@@ -31,8 +35,10 @@ JOBS = {
         Job("fetch", evictable=True, spread="preferred"),
         Job("validate", evictable=True),
         # Killed at any instruction it loses nothing; but each start waits for the disk, and readers for its end.
-        Job("publish"),
+        Job("publish", signs=True),
         Job("audit", evictable=True, spread="preferred"),
+        # Killed anywhere it can be run again, but meanwhile a release is half-way.
+        Job("promote", helm=True),
     )
 }
 """Kinds of jobs with a service account of their own, by their verb. The tasks' chart makes the accounts."""

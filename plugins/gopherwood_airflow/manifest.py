@@ -18,6 +18,10 @@ HOST = "kubernetes.io/hostname"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 STATE = "/var/lib/gopherwood"
 """Where the claim is mounted; the charts' default for it too."""
+CHECKOUT = "/checkout"
+"""Where a promotion finds the claim with its checkout."""
+LEDGER = "/etc/gopherwood/ledger"
+"""Where who publishes finds the ledger's secret key, a file of a Secret."""
 TERMINATION_LOG = "/dev/termination-log"
 USER = 65532
 """The user and group of the tasks' image."""
@@ -40,7 +44,7 @@ def pod_defaults(
         "tolerations": [_toleration(taint) for taint in (pool.taint, *pool.provider_taints)],
         "priority_class_name": cluster.priority_class or None,
         "service_account_name": cluster.account(job.name),
-        "automount_service_account_token": False,  # commands ask nothing of the cluster
+        "automount_service_account_token": job.helm,  # all others ask nothing of the cluster
         **_contents(cluster, job, result=result),
         **_rights(),
         **_conduct(cluster),
@@ -57,26 +61,38 @@ def resources(size: Size) -> k8s.V1ResourceRequirements:
 def _contents(cluster: Cluster, job: Job, *, result: bool) -> dict[str, Any]:
     """Say what runs in it. Settings and secrets come by name only, so nothing shows a value."""
     variables = {"HOME": "/tmp", "TMPDIR": "/tmp"} | ({"GOPHERWOOD_XCOM": TERMINATION_LOG} if result else {})  # noqa: S108
+    if job.signs and cluster.ledger_secret:
+        variables["GOPHERWOOD_LEDGER_KEY_FILE"] = f"{LEDGER}/key"
+    if job.helm:  # its memory in ConfigMaps: who may read Secrets reads all of them
+        variables |= {"HELM_DRIVER": "configmap", "GOPHERWOOD_CHECKOUT": CHECKOUT}
     secret = k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=cluster.secret))
     return {
-        "image": cluster.image_for(vcs=job.vcs),
+        "image": cluster.image_for(vcs=job.vcs, helm=job.helm),
         "image_pull_policy": "IfNotPresent",
         "namespace": cluster.namespace,
         "configmaps": [cluster.config] if cluster.config else [],
         "env_from": [secret] if cluster.secret else [],
         "env_vars": variables,
-        **_places(cluster),
+        **_places(cluster, job),
     }
 
 
-def _places(cluster: Cluster) -> dict[str, Any]:
-    """Say where it may write: /tmp, and the state where that lies on a volume."""
+def _places(cluster: Cluster, job: Job) -> dict[str, Any]:
+    """Say where it may write: /tmp, the state where that lies on a volume, a checkout; and which secrets are files."""
     volumes = [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource())]
     mounts = [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108
     if cluster.claim:
         source = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=cluster.claim)
         volumes.append(k8s.V1Volume(name="state", persistent_volume_claim=source))
         mounts.append(k8s.V1VolumeMount(name="state", mount_path=STATE))
+    if job.helm and cluster.checkout:
+        source = k8s.V1PersistentVolumeClaimVolumeSource(claim_name=cluster.checkout)
+        volumes.append(k8s.V1Volume(name="checkout", persistent_volume_claim=source))
+        mounts.append(k8s.V1VolumeMount(name="checkout", mount_path=CHECKOUT))
+    if job.signs and cluster.ledger_secret:
+        secret = k8s.V1SecretVolumeSource(secret_name=cluster.ledger_secret, default_mode=0o440)
+        volumes.append(k8s.V1Volume(name="ledger", secret=secret))
+        mounts.append(k8s.V1VolumeMount(name="ledger", mount_path=LEDGER, read_only=True))
     return {"volumes": volumes, "volume_mounts": mounts}
 
 

@@ -26,15 +26,21 @@ class Cluster:
     """The tasks' image, by digest: a tag may be another image tomorrow, and in a retry of today's task."""
     vcs_image: str = ""
     """The image that has git and Go too, for jobs that ask version control; none: they get the tasks' image."""
+    deploy_image: str = ""
+    """The image that has helm too, for promotions; none: they get the tasks' image, and say that there is no helm."""
     namespace: str = "gopherwood"
     config: str = ""
     """Name of the ConfigMap of settings, as environment variables."""
     secret: str = ""
     """Name of the Secret of settings, as environment variables."""
+    ledger_secret: str = ""
+    """Name of the Secret whose file `key` is the ledger's secret key, for who publishes; none: no such file."""
+    checkout: str = ""
+    """Name of the claim with a checkout of the project, for promotions."""
     claim: str = ""
     """Name of a claim that all nodes can mount, where the state lies on a volume and not in a bucket."""
     service_account: str = "default"
-    """Service account of the pods; `{job}` in it becomes the kind of job: task, fetch, validate, publish or audit."""
+    """Service account of the pods; `{job}` in it becomes the kind of job (jobs.py)."""
     priority_class: str = ""
     """Name of the PriorityClass of the pods; none leaves it to the cluster."""
     deferrable: bool = False
@@ -50,7 +56,7 @@ class Cluster:
         cluster = cls(**({name: text for name, text in texts.items() if text} | {"image": texts["image"]} | flags))  # type: ignore[arg-type]
         if not cluster.image:
             raise SettingError(f"{PREFIX}IMAGE names no image: name the tasks' image by digest")
-        for name in ("image", "vcs_image"):
+        for name in ("image", "vcs_image", "deploy_image"):
             image = getattr(cluster, name)
             if image and not cluster.allow_tags and not BY_DIGEST.fullmatch(image):
                 raise SettingError(
@@ -59,9 +65,9 @@ class Cluster:
                 )
         return cluster
 
-    def image_for(self, *, vcs: bool) -> str:
-        """Return the image of a job that asks version control, or of any other."""
-        return (vcs and self.vcs_image) or self.image
+    def image_for(self, *, vcs: bool = False, helm: bool = False) -> str:
+        """Return the image of a job that asks version control, of one that runs helm, or of any other."""
+        return (vcs and self.vcs_image) or (helm and self.deploy_image) or self.image
 
     def account(self, job: str) -> str:
         """Return the service account for a kind of job."""

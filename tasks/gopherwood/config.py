@@ -66,6 +66,7 @@ class Settings:
     access_log_seconds: float = _setting(900.0, "seconds after which a file of the access log is finished")
     access_log_days: int = _setting(30, "days that files of the access log are kept, once `usage` has counted them")
     access_log_addresses: str = _setting("off", "whether the access log has the addresses of clients: off or on")
+    checkout: Path = _setting(Path(), "checkout of the project, with helm-values/, for `release` and `promote`")
     airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")
 
     @property

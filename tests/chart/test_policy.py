@@ -7,7 +7,20 @@ from dataclasses import fields
 import kubernetes_validate
 import pytest
 
-from chart.render import CHARTS, ENVIRONMENTS, PINNED, VALUES, Object, environment, files, objects, only, pods, template
+from chart.render import (
+    CHARTS,
+    ENVIRONMENTS,
+    PINNED,
+    VALUES,
+    HelmError,
+    Object,
+    environment,
+    files,
+    objects,
+    only,
+    pods,
+    template,
+)
 from gopherwood.config import Settings
 from gopherwood_airflow.jobs import JOBS
 from gopherwood_airflow.node_pools import POOLS
@@ -211,6 +224,47 @@ def test_jobs_that_ask_version_control_are_told_of_their_image() -> None:
     assert told["origin"]["GOPHERWOOD_POD_IMAGE"] == "localhost/gopherwood-tasks:0.1.0"
     assert told["all"]["GOPHERWOOD_POD_IMAGE"] == "localhost/gopherwood-vcs:v1"
     assert {each["GOPHERWOOD_POD_VCS_IMAGE"] for each in told.values()} == {"localhost/gopherwood-vcs:v1"}
+
+
+PROMOTE = ("--set", "promote.enabled=true,airflow.listNodes=false,chaos.enabled=true")
+
+
+def test_promotions_have_the_rights_that_helm_needs_and_no_secret() -> None:
+    """Every object of both charts can be made within the namespace, and the rights that it gives away are its own."""
+    lock, more = VALUES / "production" / "release.lock", ("--set", "serviceMonitor.enabled=true,ingress.enabled=true")
+    more = (*more, "--set", "ingress.host=modules.example")
+    tasks = template("tasks", *files("production", "tasks"), lock, more=PROMOTE)
+    rendered = [*tasks, *template("serving", *files("production", "serving"), lock, more=more)]
+    role = next(each for each in tasks if each["kind"] == "Role" and each["metadata"]["name"] == "gopherwood-promote")
+    may = {
+        (g, r, v) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]
+    }
+    assert not {resource for _, resource, _ in may} & {"secrets", "*", "pods/exec", "clusterroles", "nodes"}
+    plurals = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+    for each in rendered:
+        group = each["apiVersion"].rpartition("/")[0]
+        kind = plurals.get(each["kind"], each["kind"].lower() + "s")
+        assert {(group, kind, verb) for verb in ("get", "create", "patch", "delete")} <= may, each["kind"]
+        for rule in each.get("rules", []):
+            given = {(g, r, v) for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
+            assert given <= may, each["metadata"]["name"]
+
+
+def test_promotions_stay_within_the_namespace() -> None:
+    """With a ClusterRole in the chart an upgrade from within would fail: the chart says so beforehand."""
+    with pytest.raises(HelmError, match=r"set airflow\.listNodes to false"):
+        template(
+            "tasks",
+            VALUES / "dev" / "release.lock",
+            more=("--set", "allowTags=true,promote.enabled=true,airflow.listNodes=true"),
+        )
+
+
+def test_environments_do_not_share_a_place() -> None:
+    """Each environment has a folder, and a namespace and context that no other has: A must never be taken for B."""
+    declared = json.loads((VALUES / "environments.json").read_text())
+    assert len({(each["namespace"], each["context"]) for each in declared}) == len(declared) == 5
+    assert {path.name for path in VALUES.iterdir() if path.is_dir()} == {*ENVIRONMENTS, "base"}
 
 
 @every_environment

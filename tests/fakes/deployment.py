@@ -27,7 +27,7 @@ class Deployment:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.checkout = folder, folder / "checkout"
-        self.settings = Settings(home=folder / "home")
+        self.settings = Settings(home=folder / "home", checkout=self.checkout)
         self.junit = self.checkout / "build/junit.xml"
         self.helm = FakeHelm(folder / "bin")
 
@@ -60,7 +60,7 @@ class Deployment:
         """Make a record of images, by the verb; return its file."""
         self.images(letter)
         to = self.folder / "records" / letter
-        flags = argparse.Namespace(checkout=self.checkout, tests=[self.junit], images=None, to=to)
+        flags = argparse.Namespace(tests=[self.junit], images=None, to=to)
         return Path(release.run(self.settings, flags).file)
 
     def record(self, letter: str) -> Path:

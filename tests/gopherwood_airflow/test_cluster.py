@@ -1,5 +1,6 @@
 """The pod: what its manifest says. What a cluster makes of it is in tests/cluster."""
 
+import json
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -179,3 +180,27 @@ def test_priority_and_grace(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_restarted_worker_goes_on_with_the_pod_that_runs(pod_of: Any) -> None:
     """The pod's name is kept in Airflow's task state store: a worker that comes back starts no second pod."""
     assert pod_of().durable is True
+
+
+def test_promotion_has_helm_a_token_and_a_checkout(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pod that runs helm is another image, with its account's token; helm's memory is in ConfigMaps."""
+    image = "registry.example/deploy@sha256:" + "d" * 64
+    monkeypatch.setenv("GOPHERWOOD_POD_DEPLOY_IMAGE", image)
+    monkeypatch.setenv("GOPHERWOOD_POD_CHECKOUT", "checkout")
+    made = manifest(pod_of(arguments=["promote", "x.json", "--to", "ci"]))["spec"]
+    (container,) = made["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    assert (container["image"], made["automountServiceAccountToken"]) == (image, True)
+    assert (variables["HELM_DRIVER"], variables["GOPHERWOOD_CHECKOUT"]) == ("configmap", "/checkout")
+    assert {"name": "checkout", "persistentVolumeClaim": {"claimName": "checkout"}} in made["volumes"]
+
+
+def test_ledger_key_is_a_file_for_who_publishes_and_for_nobody_else(
+    pod_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that fetches, where other people's code is unpacked, has no way to the key."""
+    monkeypatch.setenv("GOPHERWOOD_POD_LEDGER_SECRET", "ledger")
+    publishes, fetches = (json.dumps(manifest(pod_of(arguments=[verb]))) for verb in ("publish", "fetch"))
+    assert '"secretName": "ledger"' in publishes
+    assert "/etc/gopherwood/ledger/key" in publishes
+    assert "ledger" not in fetches

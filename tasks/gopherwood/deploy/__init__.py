@@ -10,8 +10,6 @@ back. Parts: `environments` (their order), `record` (the file), `results` (of te
 import argparse
 from pathlib import Path
 
-CHECKOUT = Path()
-
 
 def add_release_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the flags of `release`."""
@@ -21,21 +19,16 @@ def add_release_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--images", type=Path, metavar="FILE", help=says)
     says = "folder that the record goes to (default: build/releases of the checkout)"
     verb.add_argument("--to", type=Path, metavar="DIR", help=says)
-    _checkout(verb)
 
 
 def add_promote_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the flags of `promote`."""
-    verb.add_argument("record", type=Path, metavar="RECORD", help="what `gopherwood release` wrote")
+    verb.add_argument(
+        "record", type=Path, metavar="RECORD", help="what `gopherwood release` wrote; may be relative to the checkout"
+    )
     says = "the environment before it, which has verified the release; the first environment has none"
     verb.add_argument("--from", dest="source", default="", metavar="A", help=says)
     verb.add_argument("--to", required=True, metavar="B", help="the environment that gets it")
     verb.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
     says = "seconds that each step of helm may take (default: 600)"
     verb.add_argument("--wait", type=int, default=600, metavar="SECONDS", help=says)
-    _checkout(verb)
-
-
-def _checkout(verb: argparse.ArgumentParser) -> None:
-    says = "checkout of the project, with helm-values/ in it (default: the working directory)"
-    verb.add_argument("--checkout", type=Path, default=CHECKOUT, metavar="DIR", help=says)

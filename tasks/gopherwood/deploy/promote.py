@@ -78,14 +78,14 @@ def run(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> 
     Raises UsageError when nothing was done since the release may not go there, PromotionError when it did not work
     there and was rolled back, IntegrityError when the record, or the ledger there, is not what was released.
     """
-    before, to = environments.pair(environments.read(args.checkout), args.source, args.to)
-    record = read(args.record)
+    before, to = environments.pair(environments.read(settings.checkout), args.source, args.to)
+    record = read(args.record if args.record.exists() else settings.checkout / args.record)
     helm = Helm(to, wait=args.wait, stop=stop)
     if before:
         _check_verified(Helm(before, stop=stop), record)
     with Catalog.ready(settings) as catalog, _packed(record) as (charts, new_lock):
         _check_ledger(catalog, record, to)
-        promotion = Promotion(catalog, helm, record, args.checkout, charts, new_lock, stop)
+        promotion = Promotion(catalog, helm, record, settings.checkout, charts, new_lock, stop)
         if args.dry_run:
             return promotion.dry_run()
         with catalog.lock(f"promote-{to.name}"):

@@ -37,7 +37,7 @@ def run(settings: Settings, args: argparse.Namespace) -> Result:
     Raises UsageError when the checkout is not what is committed, an image has no digest, is missing or of another
     commit, or a test failed.
     """
-    checkout: Path = args.checkout
+    checkout = settings.checkout
     commit = git.clean_commit(checkout)
     made = Record(
         commit=commit,

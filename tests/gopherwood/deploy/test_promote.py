@@ -24,9 +24,7 @@ def go(
     production: Deployment, letter: str, source: str = "staging", to: str = "production", *, dry_run: bool = False
 ) -> promote.Result:
     """Promote in this process."""
-    flags = argparse.Namespace(
-        checkout=production.checkout, record=production.record(letter), source=source, to=to, dry_run=dry_run, wait=60
-    )
+    flags = argparse.Namespace(record=production.record(letter), source=source, to=to, dry_run=dry_run, wait=60)
     return promote.run(production.settings, flags, threading.Event())
 
 
