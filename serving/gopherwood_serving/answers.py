@@ -10,11 +10,8 @@ import math
 import os
 import time
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Self
-
-from gopherwood.errors import StorageError
 
 Headers = list[tuple[str, str]]
 
@@ -42,7 +39,7 @@ FORGET_MISSING_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """The bytes of a real file, which the kernel sends without passing them through this process."""
+    """The bytes of a real file, which the server sends without passing them through Python."""
 
     path: str
     size: int
@@ -55,21 +52,11 @@ class FileBody:
         found = path.stat()
         return cls(str(path), found.st_size, _stamp(found))
 
-    def open(self) -> int:
-        """Open the file that was looked at, and return its descriptor; raises StorageError when it is not there now."""
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {error.strerror}") from None
-        if _stamp(os.fstat(descriptor)) != self.stamp:
-            os.close(descriptor)
-            raise StorageError(f"{self.path} has changed since it was looked at")
-        return descriptor
-
     def is_current(self) -> bool:
         """Tell whether the file is still the one that was looked at.
 
-        Otherwise it was moved aside, or healed meanwhile, perhaps packed anew: then the answer is made again.
+        The server opens it by its name, and answers 404 when that is gone: then the next proxy would be asked for what
+        we have published.
         """
         try:
             return _stamp(os.stat(self.path)) == self.stamp  # noqa: PTH116  on the way of every large file
@@ -111,19 +98,6 @@ class Answer:
     def size(self) -> int:
         """Bytes of the whole body."""
         return len(self.body) if isinstance(self.body, bytes) else self.body.size
-
-
-def head_of(status: int, headers: Headers, size: int | None) -> bytes:
-    """Return the status line and the headers of an answer with so many bytes of body; None for one without any body.
-
-    The date and the empty line that ends a head are the connection's. Raises ValueError when a header would end early.
-    """
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers)]
-    if size is not None:
-        lines.append(f"content-length: {size}")
-    if any("\r" in line or "\n" in line for line in lines):
-        raise ValueError(f"a header holds a line break: {lines!r}")
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
 
 
 def etag_of(data: bytes) -> str:

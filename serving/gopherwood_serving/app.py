@@ -1,12 +1,13 @@
 """The serving application of one worker: memory first, else a thread that asks store and catalog; then it is sent.
 
-No framework on the data path; Starlette makes the pages only (web.py). `answer_from_memory` is the fast lane: a hot
-answer is sent in the same turn of the event loop that read its request (connection.py), since a task costs more than
-the answer. Everything else takes the slow way through `answer`.
+RSGI (granian's own interface) and no framework on the data path; Starlette makes the pages only (web.py).
+`answer_from_memory` is the fast lane: synchronous, complete, without an await, so that it may run wherever a request
+arrives (fastlane.py). Everything else takes the slow way through `__rsgi__`, which is right without the fast lane too.
 """
 
 import asyncio
 import logging
+import signal
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, perf_counter
@@ -17,19 +18,17 @@ from gopherwood.config import Settings
 from gopherwood.errors import StorageError
 from gopherwood.objects import Objects
 from gopherwood.store import key, open_store
-from gopherwood_serving import index, misses
+from gopherwood_serving import index, misses, sockets
 from gopherwood_serving.access import MODULE_KINDS, SILENT, AccessLog, Note, note_of
 from gopherwood_serving.accessfiles import open_access_log
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
 from gopherwood_serving.backlog import BacklogGauges
-from gopherwood_serving.connection import Connection
 from gopherwood_serving.goproxy import GoProxy
 from gopherwood_serving.ledger import LedgerAnswers
 from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
 from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
-from gopherwood_serving.request import Request
 from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
 from gopherwood_serving.send import Sent, send
 from gopherwood_serving.sumdb import SumDBMirror, missed_tile
@@ -71,7 +70,7 @@ class App:
         self.log_addresses = access is not None and access.addresses
         self.metrics = _metrics(worker)
         self.backlog = BacklogGauges(catalog, self.metrics)
-        self.pages: Callable[[Request], Awaitable[Answer]] | None = None
+        self.pages: Callable[[Any], Awaitable[Answer]] | None = None
         self.draining = False
         self.generation = 0
         """Grows with each look that found something new: an answer made across one is not kept."""
@@ -80,20 +79,33 @@ class App:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cold")
         self._tasks: list[asyncio.Task[None]] = []
 
-    def answer_from_memory(self, request: Request, connection: Connection) -> bool:
+    def answer_from_memory(self, scope: Any, protocol: Any) -> bool:
         """Answer a plain GET for something hot; False when the slow way has to. Never raises, never waits."""
         started = perf_counter()
-        entry = self.memory.get(request.path)
-        if entry is None or not request.is_plain:
+        entry = self.memory.get(scope.path)
+        if entry is None or scope.method != "GET":
             return False
-        body = entry.answer.body
-        if entry.answer.expires < monotonic() or not isinstance(body, bytes):
+        answer, headers = entry.answer, scope.headers
+        if answer.expires < monotonic() or "range" in headers or "if-none-match" in headers:
             return False
-        connection.send(entry.head, body)
+        body = answer.body
+        if not isinstance(body, bytes):
+            return False
+        protocol.response_bytes(answer.status, answer.headers, body)
         entry.used = True
         cell, seconds = entry.cell, perf_counter() - started
         if self.log_it is not None:
-            self.log_it((started, seconds, entry.note, *self._told(request, connection)))
+            self.log_it(
+                (
+                    started,
+                    seconds,
+                    entry.note,
+                    headers.get("user-agent"),
+                    headers.get("traceparent"),
+                    "disable-module-fetch" in headers,
+                    scope.client if self.log_addresses else "",
+                )
+            )
         if seconds < FIRST_BOUND:
             cell.counts[0] += 1
             cell.total += seconds
@@ -102,43 +114,47 @@ class App:
             cell.observe(seconds, len(body))
         return True
 
-    async def answer(self, request: Request, connection: Connection) -> None:
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
         started = perf_counter()
+        if self.answer_from_memory(scope, protocol):
+            self.metrics.add("late_hits_total")
+            return
         self.metrics.add("in_flight")
         route, sent = UNKNOWN, Sent(0, "error", 0)
         try:
-            route = _route(request)
-            answer = route.refusal or await self._answer(route, request)
-            sent = await send(answer, request, connection, self.objects.open, self._pool)
+            route = _route(scope)
+            answer = route.refusal or await self._answer(route, scope)
+            sent = await send(answer, scope, protocol, self.objects.open, self._pool)
         except StorageError as error:
-            log.error("%s: %s", request.path, error)
+            log.error("%s: %s", scope.path, error)
             excuse = unavailable("The storage behind this repository does not answer now. Try again soon.")
-            sent = await send(excuse, request, connection, self.objects.open, self._pool)
-        except ConnectionError:  # the client has left in the middle of a stream
-            sent = Sent(200, "ok", 0)
+            sent = await send(excuse, scope, protocol, self.objects.open, self._pool)
         finally:
             self.metrics.add("in_flight", -1)
             seconds = perf_counter() - started
             self.metrics.cell(route.kind, sent.outcome).observe(seconds, sent.bytes)
-            if route.kind not in SILENT and self.log_it is not None:
-                note = note_of(route, request.method, *sent)
-                self.log_it((started, seconds, note, *self._told(request, connection)))
+            if route.kind not in SILENT:
+                self._log(started, seconds, note_of(route, scope.method, *sent), scope)
 
-    def _told(self, request: Request, connection: Connection) -> tuple[str | None, str | None, bool, str]:
-        """Return what the access log takes from a request itself."""
-        headers = request.headers
-        client = connection.client if self.log_addresses else ""
-        return headers.get("user-agent"), headers.get("traceparent"), "disable-module-fetch" in headers, client
+    def _log(self, started: float, seconds: float, note: Note, scope: Any) -> None:
+        """Note a request for the access log, if there is one; the fast lane does the same by itself."""
+        if self.log_it is not None:
+            get, disabled = scope.headers.get, "disable-module-fetch" in scope.headers
+            client = scope.client if self.log_addresses else ""
+            self.log_it((started, seconds, note, get("user-agent"), get("traceparent"), disabled, client))
 
-    def start(self) -> None:
-        """Start what runs beside the requests, on the running event loop."""
-        loop = asyncio.get_running_loop()
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start what runs beside the requests. SIGUSR1 says: draining, do not be ready any more."""
+        loop.add_signal_handler(signal.SIGUSR1, self.drain)
+        # Ctrl-C in a terminal reaches every process of the group; only the parent decides, so that it can drain first.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        loop.call_soon(sockets.bound_unsent)  # granian listens after this call, and before the loop's first turn
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._note())]
         for task in self._tasks:
             task.add_done_callback(self._ended)
 
-    def stop(self) -> None:
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Stop, after the last request."""
         for task in self._tasks:
             task.cancel()
@@ -162,40 +178,40 @@ class App:
             log.critical("a task beside the requests has ended: draining", exc_info=task.exception())
             self.drain()
 
-    async def _answer(self, route: Route, request: Request) -> Answer:
+    async def _answer(self, route: Route, scope: Any) -> Answer:
         """Return the answer, from memory or made now."""
-        path = request.path
+        path = scope.path
         entry = self.memory.get(path)
         if entry is not None and entry.answer.expires >= monotonic() and _is_current(entry.answer):
             entry.used = True
             return entry.answer
         before = (self.generation, self.changes)
-        answer = await self._make(route, request)
+        answer = await self._make(route, scope)
         is_fresh = before[0] == self.generation if answer.module else before[1] == self.changes
         if answer.keep and is_fresh:
             self.memory.put(path, answer, self.metrics.cell(route.kind, "hit"), _note_of_hit(route, answer))
-        if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in request.headers:
+        if answer.status == 404 and route.kind in MODULE_KINDS and "disable-module-fetch" not in scope.headers:
             self.misses.note(route)
         if route.kind == "sumdb" and (tile := missed_tile(route.path, answer)):
             self.misses.note_tile(*tile)
         return answer
 
-    async def _make(self, route: Route, request: Request) -> Answer:
+    async def _make(self, route: Route, scope: Any) -> Answer:
         if route.kind in MODULE_KINDS:
             return await self._in_thread(self.goproxy.answer, route)
         if route.kind == "sumdb":
             return await self._in_thread(self.sumdb.answer, route.path)
         if route.kind == "ledger":
-            return await self._in_thread(self.ledger.answer, route.path, request.query_string)
+            return await self._in_thread(self.ledger.answer, route.path, scope.query_string)
         if route.kind == "index":
-            return await self._in_thread(index.answer, self.catalog, request.query_string)
+            return await self._in_thread(index.answer, self.catalog, scope.query_string)
         if route.kind == "probe":
             return await self._probe(route.path)
         if self.pages is None:
             from gopherwood_serving.web import Pages
 
             self.pages = Pages(self.catalog)
-        return await self.pages(request)
+        return await self.pages(scope)
 
     async def _probe(self, path: str) -> Answer:
         if path == "/metrics":
@@ -277,12 +293,12 @@ def create_app(settings: Settings, worker: int = 1) -> App:
     return App(settings, open_store(settings), Catalog.open(settings), worker=worker, access=access)
 
 
-def _route(request: Request) -> Route:
+def _route(scope: Any) -> Route:
     """Return what is asked for; one that can never be answered carries its refusal."""
-    if request.method not in ("GET", "HEAD"):
+    if scope.method not in ("GET", "HEAD"):
         return Route("other", refusal=text(405, "only GET and HEAD are answered here", NEVER, ("allow", "GET, HEAD")))
     try:
-        return parse(request.path)
+        return parse(scope.path)
     except NoRouteError as error:
         return Route("other", refusal=impossible(str(error)))
 
@@ -300,6 +316,7 @@ def _note_of_hit(route: Route, answer: Answer) -> Note:
 def _metrics(worker: int) -> Metrics:
     metrics = Metrics(worker)
     metrics.declare("in_flight", "gauge", "Requests on the slow way now.")
+    metrics.declare("late_hits_total", "counter", "Answers from memory that the fast lane missed.")
     metrics.declare("memory_bytes", "gauge", "Bytes of answers in memory.")
     metrics.declare("memory_entries", "gauge", "Answers in memory.")
     metrics.declare("memory_evictions_total", "counter", "Answers dropped from memory to make room.")

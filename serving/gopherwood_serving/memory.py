@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gopherwood_serving.access import Note
-from gopherwood_serving.answers import Answer, head_of
+from gopherwood_serving.answers import Answer
 from gopherwood_serving.metrics import Cell
 
-OVERHEAD = 2200
+OVERHEAD = 1800
 """Bytes that an entry costs beside its body (headers, path, objects; measured), so that tiny ones count fairly."""
 UNNOTED = Note("")
 
@@ -23,8 +23,6 @@ class Entry:
     """An answer with what the fast lane needs at hand."""
 
     answer: Answer
-    head: bytes
-    """Of the whole answer, as it is sent."""
     cell: Cell
     """Where its hits are counted."""
     note: Note
@@ -55,8 +53,7 @@ class Memory:
             return
         self._drop(path)
         self._make_room(cost)
-        head = head_of(answer.status, answer.headers, answer.size)
-        self._entries[path] = Entry(answer, head, cell, note, cost)
+        self._entries[path] = Entry(answer, cell, note, cost)
         self.size += cost
         if answer.module:
             self._of_module[answer.module].add(path)

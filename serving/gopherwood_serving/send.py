@@ -1,7 +1,8 @@
 """Sending an answer: HEAD, If-None-Match and Range are the same for every resource, so they live in one place.
 
 Authority: RFC 9110, sections 13 (conditional requests) and 14 (ranges). One range is honoured; several, or a malformed
-one, may be ignored and are.
+one, may be ignored and are. The server strips bodies of HEAD and adds Date and the length of bodies it is given as
+bytes.
 """
 
 import asyncio
@@ -10,13 +11,11 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from gopherwood.errors import StorageError
-from gopherwood_serving.answers import Answer, FileBody, ObjectBody, head_of
-from gopherwood_serving.connection import Connection
-from gopherwood_serving.filepart import FilePart
-from gopherwood_serving.request import Request
+from gopherwood_serving.answers import Answer, FileBody, Headers, ObjectBody
+from gopherwood_serving.pipe import pour
 
 PIECE = 128 << 10
 """Bytes read from an object store and sent at a time."""
@@ -36,42 +35,38 @@ class Sent(NamedTuple):
     """Of body."""
 
 
-async def send(answer: Answer, request: Request, connection: Connection, open_object: Open, pool: Executor) -> Sent:
-    """Send an answer as the request wants it.
-
-    What a client does not take at once goes on after this. Raises StorageError, and ConnectionError.
-    """
+async def send(answer: Answer, scope: Any, protocol: Any, open_object: Open, pool: Executor) -> Sent:
+    """Send an answer as the request wants it."""
     if answer.status != 200:
-        return _send_error(answer, request, connection)
-    wanted, size = request.headers, answer.size
+        return _send_error(answer, scope, protocol)
+    wanted, size = scope.headers, answer.size
     if answer.etag and _matches(wanted.get("if-none-match", ""), answer.etag):
-        kept = [header for header in answer.headers if header[0] in ("etag", "cache-control")]
-        connection.send(head_of(304, kept, None))
+        protocol.response_empty(304, [header for header in answer.headers if header[0] in ("etag", "cache-control")])
         return Sent(304, "not_modified", 0)
-    if request.method == "HEAD":
-        connection.send(head_of(200, answer.headers, size))
+    if scope.method == "HEAD":
+        protocol.response_empty(200, [*answer.headers, ("content-length", str(size))])
         return Sent(200, "ok", 0)
     part = None
     if "range" in wanted and wanted.get("if-range", answer.etag) == answer.etag:
-        part = _part(wanted["range"], size)
+        part = _part(wanted.get("range"), size)
     if part is None:
-        await _send_part(answer, head_of(200, answer.headers, size), range(size), connection, open_object, pool)
+        await _send_part(answer, 200, answer.headers, range(size), protocol, open_object, pool)
         return Sent(200, "ok", size)
     if part == _UNSATISFIABLE:
-        connection.send(head_of(416, [("content-range", f"bytes */{size}"), ("content-type", "text/plain")], 0))
+        protocol.response_bytes(416, [("content-range", f"bytes */{size}"), ("content-type", "text/plain")], b"")
         return Sent(416, "refused", 0)
     headers = [*answer.headers, ("content-range", f"bytes {part.start}-{part.stop - 1}/{size}")]
-    await _send_part(answer, head_of(206, headers, len(part)), part, connection, open_object, pool)
+    await _send_part(answer, 206, headers, part, protocol, open_object, pool)
     return Sent(206, "partial", len(part))
 
 
-def _send_error(answer: Answer, request: Request, connection: Connection) -> Sent:
+def _send_error(answer: Answer, scope: Any, protocol: Any) -> Sent:
     body = answer.body if isinstance(answer.body, bytes) else b""
-    head = head_of(answer.status, answer.headers, len(body))
-    if request.method == "HEAD":
-        body = b""
-    connection.send(head, body)
-    return Sent(answer.status, _outcome(answer.status), len(body))
+    if scope.method == "HEAD":
+        protocol.response_empty(answer.status, [*answer.headers, ("content-length", str(len(body)))])
+    else:
+        protocol.response_bytes(answer.status, answer.headers, body)
+    return Sent(answer.status, _outcome(answer.status), 0 if scope.method == "HEAD" else len(body))
 
 
 def _outcome(status: int) -> str:
@@ -83,34 +78,42 @@ def _outcome(status: int) -> str:
 
 
 async def _send_part(
-    answer: Answer, head: bytes, part: range, connection: Connection, open_object: Open, pool: Executor
+    answer: Answer, status: int, headers: Headers, part: range, protocol: Any, open_object: Open, pool: Executor
 ) -> None:
     body = answer.body
     if isinstance(body, bytes):
-        connection.send(head, body if len(part) == len(body) else body[part.start : part.stop])
-    elif isinstance(body, FileBody):
-        descriptor = await asyncio.get_running_loop().run_in_executor(pool, body.open)
-        connection.send_file(head, FilePart(descriptor, part))
+        protocol.response_bytes(status, headers, body if len(part) == len(body) else body[part.start : part.stop])
+        return
+    headers = [*headers, ("content-length", str(len(part)))]
+    if isinstance(body, FileBody):
+        if len(part) == body.size:
+            protocol.response_file(status, headers, body.path)
+        else:
+            protocol.response_file_range(status, headers, body.path, part.start, part.stop)
     else:
-        await _stream(body, head, part, connection, open_object, pool)
+        await _stream(body, status, headers, part, protocol, open_object, pool)
 
 
 async def _stream(
-    body: ObjectBody, head: bytes, part: range, connection: Connection, open_object: Open, pool: Executor
+    body: ObjectBody, status: int, headers: Headers, part: range, protocol: Any, open_object: Open, pool: Executor
 ) -> None:
     loop = asyncio.get_running_loop()
     file = await loop.run_in_executor(pool, open_object, body.key)
     try:
         if await loop.run_in_executor(pool, file.seek, 0, os.SEEK_END) != body.size:  # healed meanwhile, packed anew
             raise StorageError(f"{body.key} has changed its size since it was looked at")
-        await loop.run_in_executor(pool, file.seek, part.start)
-        connection.send_head(head)
+        await loop.run_in_executor(pool, file.seek, 0)
+        if part.start:
+            await loop.run_in_executor(pool, file.seek, part.start)
         left = len(part)
-        while left and (piece := await loop.run_in_executor(pool, partial(file.read, min(left, PIECE)))):
-            await connection.write(piece)
+
+        async def read() -> bytes:
+            nonlocal left
+            piece = await loop.run_in_executor(pool, file.read, min(left, PIECE)) if left else b""
             left -= len(piece)
-        if left:
-            raise StorageError(f"{body.key} ended {left} bytes early")
+            return piece
+
+        await pour(read, partial(protocol.response_file, status, headers))
     finally:
         await loop.run_in_executor(pool, file.close)
 

@@ -19,7 +19,6 @@ from starlette.routing import Route
 from gopherwood.catalog import Catalog
 from gopherwood.states import OPEN, State
 from gopherwood_serving.answers import Answer, etag_of
-from gopherwood_serving.request import Request as Asked
 
 HERE = Path(__file__).parent
 POLICY = (
@@ -41,8 +40,8 @@ class Pages:
     def __init__(self, catalog: Catalog) -> None:
         self.app = create_site(catalog)
 
-    async def __call__(self, asked: Asked) -> Answer:
-        """Return the page that a request asks for."""
+    async def __call__(self, scope: Any) -> Answer:
+        """Return the page that an RSGI request asks for."""
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -51,7 +50,7 @@ class Pages:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.app(_asgi_scope(asked), receive, send)
+        await self.app(_asgi_scope(scope), receive, send)
         start, body = sent[0], b"".join(message.get("body", b"") for message in sent[1:])
         headers = [(name.decode(), value.decode()) for name, value in start["headers"] if name != b"content-length"]
         etag = etag_of(body)
@@ -110,16 +109,22 @@ def _ago(time: datetime | None) -> str:
     return "just now"
 
 
-def _asgi_scope(asked: Asked) -> dict[str, Any]:
+def _asgi_scope(scope: Any) -> dict[str, Any]:
+    server, _, port = scope.server.rpartition(":")
+    client, _, client_port = scope.client.rpartition(":")
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": asked.method,
-        "scheme": "http",
-        "path": asked.path,
-        "raw_path": asked.path.encode("utf-8", "replace"),
-        "query_string": asked.query_string.encode("ascii"),
+        "http_version": scope.http_version,
+        "method": scope.method,
+        "scheme": scope.scheme,
+        "path": scope.path,
+        "raw_path": scope.path.encode("utf-8", "replace"),
+        "query_string": scope.query_string.encode("utf-8", "replace"),
         "root_path": "",
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in asked.headers.items()],
+        "headers": [
+            (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in scope.headers.items()
+        ],
+        "server": (server.strip("[]"), int(port or 0)),
+        "client": (client.strip("[]"), int(client_port or 0)),
     }

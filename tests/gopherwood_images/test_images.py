@@ -42,10 +42,10 @@ def test_tasks_carry_no_airflow_and_airflow_no_task_code() -> None:
     tasks, serving = (lock.needed(RECIPES[name].extras) for name in ("tasks", "serving"))
     airflow = lock.needed(RECIPES["airflow"].extras, core=False)
     assert {"sqlalchemy", "psycopg-binary", "boto3"} <= tasks
-    assert not {"apache-airflow", "uvloop", "pytest", "gopherwood"} & tasks
-    assert {"httptools", "uvloop", "starlette"} <= serving
+    assert not {"apache-airflow", "granian", "pytest", "gopherwood"} & tasks
+    assert {"granian", "uvloop", "starlette"} <= serving
     assert {"apache-airflow-core", "apache-airflow-providers-cncf-kubernetes"} <= airflow
-    assert not {"gopherwood", "isal"} & airflow
+    assert not {"gopherwood", "isal", "granian"} & airflow
 
 
 @by_recipe

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -18,6 +19,7 @@ import pytest
 from fakes.goproxy import make_module
 from fakes.site import Site
 from gopherwood import __version__
+from gopherwood_serving import fastlane
 
 PROGRAM = Path(sys.executable).with_name("gopherwood-serving")
 
@@ -81,7 +83,7 @@ def test_workers_share_one_port(make_site: Callable[..., Site]) -> None:
 
 
 def test_idle_connections_keep_nobody_out(site: Site) -> None:
-    """More than a thousand connections stay open, and the next one is answered."""
+    """More connections than granian answers at once by default stay open, and the next one is answered."""
     wanted, (soft, hard) = 1200, resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, wanted + 500)), hard))
     with contextlib.ExitStack() as stack:
@@ -91,24 +93,18 @@ def test_idle_connections_keep_nobody_out(site: Site) -> None:
         assert idle.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_a_dead_worker_ends_the_server(make_site: Callable[..., Site]) -> None:
-    """A worker that is killed takes the others with it, with exit 1, so that whoever started them notices."""
-    site = make_site("--workers", "2")
-    site.start()
-    assert site.process is not None
-    workers = Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children").read_text().split()
-    os.kill(int(workers[0]), signal.SIGKILL)
-    assert site.process.wait(20) == 1
-    site.wait(lambda: refused(site.port))
+def test_hot_answers_take_the_fast_lane(site: Site) -> None:
+    """With the granian of the lock no answer from memory takes a turn of the event loop."""
+    site.publish("example.com/lane", "v1.0.0")
+    assert {site.get("/example.com/lane/@v/v1.0.0.info").status for _ in range(5)} == {200}
+    assert re.search(r'route="info",outcome="hit",worker="1"} [1-9]', site.get("/metrics").text)
+    assert site.metric("late_hits_total") == 0
 
 
-def test_no_worker_outlives_its_parent(make_site: Callable[..., Site]) -> None:
-    """SIGKILL of the parent leaves nobody behind who answers with an old store."""
-    site = make_site()
-    site.start()
-    assert site.process is not None
-    site.process.kill()
-    site.wait(lambda: refused(site.port))
+def test_without_the_fast_lane_everything_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A granian that is built in another way loses speed and nothing else: then nothing is wrapped."""
+    monkeypatch.setattr(fastlane, "MAKE", "not there any more")
+    assert not fastlane.install(lambda scope, protocol: True)
 
 
 def test_sigterm_turns_readiness_off_first(make_site: Callable[..., Site]) -> None:
