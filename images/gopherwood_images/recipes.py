@@ -112,6 +112,7 @@ RECIPES = {
             folders={"dags": f"{AIRFLOW_HOME}/dags", "plugins": f"{AIRFLOW_HOME}/plugins"},
             environment={
                 "AIRFLOW_HOME": AIRFLOW_HOME,
+                "USER": "airflow",  # it asks for its user's name, which the number has not
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             },

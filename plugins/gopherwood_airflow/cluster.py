@@ -84,6 +84,13 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
             raise
         return self._handed_over(self.pod)
 
+    def build_pod_request_obj(self, context: Any = None, **kwargs: Any) -> k8s.V1Pod:
+        """Build the pod, with what the provider has no argument for."""
+        pod = super().build_pod_request_obj(context, **kwargs)
+        # Variables for each Service of the namespace: that of `gopherwood-serving` would be our setting of that name.
+        pod.spec.enable_service_links = False
+        return pod
+
     def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:
         """Delete the pod and judge its end by the house's exit codes, where the provider knows only success."""
         last = self._as_it_is_now(remote_pod) if remote_pod else None

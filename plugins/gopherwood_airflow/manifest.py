@@ -118,6 +118,8 @@ def _conduct(cluster: Cluster) -> dict[str, Any]:
     """Say how Airflow waits for it, and what it tells."""
     return {
         "kubernetes_conn_id": None,  # one source of configuration only, else deferred tasks end green whatever happened
+        "in_cluster": cluster.inside
+        or None,  # said, since the triggerer does not look for it by itself as a worker does
         "durable": True,  # a worker that restarts goes on with the pod that runs, instead of starting a second one
         "skip_on_exit_code": command.SKIPPED,
         "termination_grace_period": 30,  # what a command needs at most to give its leases back

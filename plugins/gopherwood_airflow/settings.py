@@ -47,12 +47,15 @@ class Cluster:
     """Wait for pods in the triggerer instead of in a worker's process."""
     allow_tags: bool = False
     """Take an image without a digest. For development only."""
+    inside: bool = False
+    """Whether Airflow itself is a pod of the cluster, and reaches it by its service account. Seen, not set."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read the settings; raises SettingError when there is no image, or one without a digest."""
         texts = {name: environ.get(PREFIX + name.upper(), "").strip() for name in cls.__slots__}
         flags = {name: texts[name].lower() in TRUE for name in ("deferrable", "allow_tags")}
+        flags["inside"] = "KUBERNETES_SERVICE_HOST" in environ and not environ.get("KUBECONFIG")
         cluster = cls(**({name: text for name, text in texts.items() if text} | {"image": texts["image"]} | flags))  # type: ignore[arg-type]
         if not cluster.image:
             raise SettingError(f"{PREFIX}IMAGE names no image: name the tasks' image by digest")

@@ -195,9 +195,9 @@ def test_go_downloads_from_the_service(go: Callable[..., str]) -> None:
 def test_images_are_those_of_the_lock(serving: Helm) -> None:
     """Pods run by digest, on the pool that is said, as nobody in particular."""
     nodes = {each["metadata"]["name"]: each["metadata"]["labels"]["node-pool"] for each in serving.cluster.get("nodes")}
-    found = pods(serving.cluster)
-    assert len(found) == 2
-    for pod in found.values():
+    # An installation begins with one, and the autoscaler makes it two: helm waits for the first alone.
+    serving.cluster.kubectl("wait", "--for=jsonpath={.status.readyReplicas}=2", "deployment", "--all", "--timeout=120s")
+    for pod in pods(serving.cluster).values():
         assert nodes[pod["spec"]["nodeName"]] == "default-pool"
         assert all("@sha256:" in each["image"] for each in pod["spec"]["containers"])
         assert all(each["ready"] for each in pod["status"]["containerStatuses"])

@@ -73,6 +73,11 @@ def test_settings_come_by_name_only(spec: dict[str, Any]) -> None:
     assert {variable["name"] for variable in container["env"]} == {"HOME", "TMPDIR"}
 
 
+def test_services_beside_it_set_no_variables(spec: dict[str, Any]) -> None:
+    """Else the Service `gopherwood-serving` would be the setting GOPHERWOOD_SERVING_PORT, and no number."""
+    assert spec["spec"]["enableServiceLinks"] is False
+
+
 def test_labels_and_name(spec: dict[str, Any]) -> None:
     """A pod says what it is, and its name ends at random: two tries never share one."""
     assert (
@@ -175,6 +180,16 @@ def test_priority_and_grace(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("GOPHERWOOD_POD_PRIORITY_CLASS", "batch")
     spec = manifest(pod_of())["spec"]
     assert (spec["priorityClassName"], spec["terminationGracePeriodSeconds"]) == ("batch", 30)
+
+
+def test_airflow_in_the_cluster_says_so(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The triggerer tries no service account that it is not told of; with a KUBECONFIG that one counts."""
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    assert pod_of().in_cluster is None
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    assert pod_of(config_file=None).in_cluster is True
+    monkeypatch.setenv("KUBECONFIG", "/somewhere")
+    assert pod_of().in_cluster is None
 
 
 def test_restarted_worker_goes_on_with_the_pod_that_runs(pod_of: Any) -> None:
