@@ -53,7 +53,7 @@ golden: setup ## write anew what the tasks' chart has from Python, and tests/cha
 test-cluster: setup ## pods on a real cluster: KUBECONFIG, or ../shared/kube when it is there
 	$(PYTEST) -m cluster tests
 
-test-crash: setup ## the crash sweep at every system call of a publish (strace; minutes)
+test-crash: setup ## crash sweeps at every system call of publish, export, import and heal (strace; minutes)
 	GOPHERWOOD_CRASH_SWEEP=full $(PYTEST) -n 2 tests/gopherwood/crash
 
 lint: setup ## ruff, types and import contracts

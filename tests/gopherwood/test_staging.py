@@ -6,6 +6,7 @@ import pytest
 
 from fakes import s3
 from gopherwood.config import Settings
+from gopherwood.errors import StorageError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, open_objects
 from gopherwood.staging import Staging
@@ -83,6 +84,17 @@ def test_drop(staging):
     staging.drop([token])
     with pytest.raises(MissingError):
         staging.files(token)
+
+
+def test_what_cannot_be_removed_is_a_clear_error(tmp_path):
+    """A disk that fails when leftovers are removed, after a publish say, is a StorageError that names the file."""
+    staging = Staging(open_objects((tmp_path / "staging").as_uri(), mutable=True, settings=Settings()))
+    token = stage(staging, {".info": b"i"})
+    path = staging.files(token)[".info"]
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StorageError, match=rf"{path} cannot be removed"):
+        staging.drop([token])
 
 
 def test_sweep_keeps_the_living(staging):
