@@ -86,6 +86,14 @@ RECIPES = {
             command=("gopherwood",),
         ),
         Recipe(
+            name="data",
+            says="the task commands beside pandas and Parquet, for those that count and check",
+            dockerfile="tasks/Dockerfile",
+            extras=("postgres", "s3", "usage", "quality"),
+            programs=OURS,
+            command=("gopherwood",),
+        ),
+        Recipe(
             name="serving",
             says="the serving app, and `gopherwood migrate` for its catalog",
             dockerfile="serving/Dockerfile",

@@ -25,6 +25,9 @@ class Job:
     vcs: bool = False
     """Whether it asks version control: its image has git and Go too, where there is such an image."""
 
+    data: bool = False
+    """Whether it works on tables: its image has pandas and Parquet too, where there is such an image."""
+
 
 TASK = Job("task")
 """Any other command: short, or it must not be interrupted, or both."""
@@ -46,10 +49,16 @@ JOBS = {
 ORIGIN = Job("audit", evictable=True, spread="preferred", vcs=True)
 """The audit that asks repositories."""
 
+DATA = Job("task", data=True)
+"""What works on tables: it counts or checks, and may be done again."""
+DATA_VERBS = frozenset({"usage", "quality"})
+
 
 def job_of(arguments: Any) -> Job:
     """Return the kind of job that a command line is; TASK for one that is not known yet."""
     verb = arguments[0] if isinstance(arguments, Sequence) and arguments else ""
     if verb == "audit" and "--origin" in arguments:
         return ORIGIN
+    if verb in DATA_VERBS:
+        return DATA
     return JOBS.get(verb, TASK)

@@ -28,6 +28,8 @@ class Cluster:
     """The image that has git and Go too, for jobs that ask version control; none: they get the tasks' image."""
     deploy_image: str = ""
     """The image that has helm too, for promotions; none: they get the tasks' image, and say that there is no helm."""
+    data_image: str = ""
+    """The image that has pandas and Parquet too, for jobs that need them; none: they get the tasks' image."""
     namespace: str = "gopherwood"
     config: str = ""
     """Name of the ConfigMap of settings, as environment variables."""
@@ -59,7 +61,7 @@ class Cluster:
         cluster = cls(**({name: text for name, text in texts.items() if text} | {"image": texts["image"]} | flags))  # type: ignore[arg-type]
         if not cluster.image:
             raise SettingError(f"{PREFIX}IMAGE names no image: name the tasks' image by digest")
-        for name in ("image", "vcs_image", "deploy_image"):
+        for name in ("image", "vcs_image", "deploy_image", "data_image"):
             image = getattr(cluster, name)
             if image and not cluster.allow_tags and not BY_DIGEST.fullmatch(image):
                 raise SettingError(
@@ -68,9 +70,9 @@ class Cluster:
                 )
         return cluster
 
-    def image_for(self, *, vcs: bool = False, helm: bool = False) -> str:
-        """Return the image of a job that asks version control, of one that runs helm, or of any other."""
-        return (vcs and self.vcs_image) or (helm and self.deploy_image) or self.image
+    def image_for(self, *, vcs: bool = False, helm: bool = False, data: bool = False) -> str:
+        """Return the image of a job that asks version control, runs helm or works on tables, or of any other."""
+        return (vcs and self.vcs_image) or (helm and self.deploy_image) or (data and self.data_image) or self.image
 
     def account(self, job: str) -> str:
         """Return the service account for a kind of job."""

@@ -19,6 +19,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 import airflow_alone
 from gopherwood.cli import build_parser
+from gopherwood.usage import interval as usage_interval
 from gopherwood_airflow import assets
 from gopherwood_airflow.defaults import OWNER, TAGS
 
@@ -38,7 +39,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 ASK_UPSTREAM = {"audit", "discover", "fetch", "validate", "smoke"}
 """Verbs that may ask an upstream, its checksum database or an index; only the source `requests` does not."""
-STAY_INSIDE = {"plan", "publish"}
+STAY_INSIDE = {"plan", "publish", "usage"}
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +227,14 @@ def test_discover_fetches_exactly_its_interval(bag: DagBag) -> None:
     index = next(line for line in commands(dag) if "index" in line)  # type: ignore[arg-type]
     assert dag.catchup
     assert index[-4:] == ["--since", "2026-10-01T11:00:00+00:00", "--until", "2026-10-01T12:00:00+00:00"]
+
+
+def test_usage_counts_exactly_its_hour(bag: DagBag) -> None:
+    """The interval of a run, also of a backfill, is what its command counts."""
+    (line,) = {tuple(line) for line in commands(bag.dags["usage"])}  # type: ignore[arg-type]
+    assert line == ("usage", "--since", "2026-10-01T11:00:00+00:00", "--until", "2026-10-01T12:00:00+00:00")
+    args = build_parser().parse_args(line)
+    assert usage_interval(args) == (INTERVAL["data_interval_start"], INTERVAL["data_interval_end"])
 
 
 def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:

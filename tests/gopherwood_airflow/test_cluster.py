@@ -144,6 +144,14 @@ def test_audit_of_repositories_has_the_image_with_git(pod_of: Any, monkeypatch: 
     assert [pod["spec"]["containers"][0]["image"] for pod in pods] == [vcs, IMAGE, IMAGE]
 
 
+def test_what_counts_and_checks_has_the_image_with_pandas(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verb says it; every other job has the tasks' image."""
+    data = IMAGE.replace("tasks", "data")
+    monkeypatch.setenv("GOPHERWOOD_POD_DATA_IMAGE", data)
+    pods = [manifest(pod_of(arguments=line)) for line in (["usage"], ["quality"], ["fetch"])]
+    assert [pod["spec"]["containers"][0]["image"] for pod in pods] == [data, data, IMAGE]
+
+
 def test_state_on_a_volume_is_mounted(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim is mounted where the charts expect it, writable, beside /tmp."""
     monkeypatch.setenv("GOPHERWOOD_POD_CLAIM", "gopherwood-serving-store")

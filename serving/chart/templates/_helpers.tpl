@@ -40,6 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 GOPHERWOOD_HOME: {{ .Values.store.mountPath | quote }}
 GOPHERWOOD_SERVING_HOST: "0.0.0.0"
 GOPHERWOOD_SERVING_PORT: {{ .Values.ports.app | quote }}
+GOPHERWOOD_ACCESS_LOG: {{ ternary "/tmp/logs" "stdout" (ne .Values.settings.access_log_store "") }}
 {{- with .Values.store.url }}
 GOPHERWOOD_STORE: {{ . | quote }}
 {{- end }}

@@ -19,6 +19,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- include "tasks.named" (dict "root" . "name" "vcs") }}
 {{- end }}
 
+{{/* The image with pandas and Parquet, where the lock has one. */}}
+{{- define "tasks.dataImage" -}}
+{{- include "tasks.named" (dict "root" . "name" "data") }}
+{{- end }}
+
 {{/* (dict "root" . "name" "tasks"): an image by digest, by tag where that is allowed, or nothing. */}}
 {{- define "tasks.named" -}}
 {{- $image := index .root.Values.images .name }}

@@ -25,6 +25,6 @@ def run(settings: Settings, since: datetime | None, until: datetime | None, *, t
     try:
         from gopherwood.usage import roll
     except ModuleNotFoundError as error:
-        hint = "install gopherwood[usage], or run it in the image `usage`"
+        hint = "install gopherwood[usage], or run it in the image `data`"
         raise ConfigError(f"usage needs {error.name}, which is not installed", hint=hint) from None
     return roll.run(settings, since, until, top=top, stop=stop)
