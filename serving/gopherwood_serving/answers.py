@@ -31,6 +31,16 @@ JSON = "application/json"
 ZIP = "application/zip"
 BINARY = "application/octet-stream"
 
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+SECURITY = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+"""Headers of whatever is a page: no script, no frame of others, no other host."""
+
 FORGET_WITHHELD_SECONDS = 5.0
 """How long a worker repeats from memory that a file is withheld; a file that is healed is looked at again at once."""
 FORGET_MISSING_SECONDS = 60.0

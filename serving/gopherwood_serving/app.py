@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.errors import StorageError
-from gopherwood.objects import Objects
+from gopherwood.objects import Objects, open_objects
 from gopherwood.store import key, open_store
-from gopherwood_serving import index, misses, sockets
+from gopherwood_serving import index, misses, reports, sockets
 from gopherwood_serving.access import MODULE_KINDS, SILENT, AccessLog, Note, note_of
 from gopherwood_serving.accessfiles import open_access_log
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
@@ -29,7 +29,7 @@ from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
 from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
-from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
+from gopherwood_serving.routes import CACHED_ONLY, REPORTS, NoRouteError, Route, parse
 from gopherwood_serving.send import Sent, send
 from gopherwood_serving.sumdb import SumDBMirror, missed_tile
 
@@ -59,6 +59,7 @@ class App:
         self.settings = settings
         self.objects = objects
         self.catalog = catalog
+        self.reports = open_objects(settings.reports_url, settings=settings)
         self.goproxy = GoProxy(objects, catalog)
         self.ledger = LedgerAnswers(catalog)
         self.sumdb = SumDBMirror(objects, catalog, self.ledger)
@@ -207,6 +208,8 @@ class App:
             return await self._in_thread(index.answer, self.catalog, scope.query_string)
         if route.kind == "probe":
             return await self._probe(route.path)
+        if route.path.startswith(REPORTS):
+            return await self._in_thread(reports.answer, self.reports, "quality", route.path.removeprefix(REPORTS))
         if self.pages is None:
             from gopherwood_serving.web import Pages
 

@@ -9,7 +9,21 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-ROUTES = ("list", "info", "mod", "zip", "latest", "query", "sumdb", "ledger", "index", "page", "probe", "other")
+ROUTES = (
+    "list",
+    "info",
+    "mod",
+    "zip",
+    "latest",
+    "query",
+    "sumdb",
+    "ledger",
+    "index",
+    "page",
+    "report",
+    "probe",
+    "other",
+)
 """Classes of requests."""
 OUTCOMES = ("hit", "ok", "partial", "not_modified", "redirect", "not_found", "refused", "error")
 """What became of them; `hit` is an answer from memory, whatever it said."""

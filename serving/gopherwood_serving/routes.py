@@ -18,6 +18,8 @@ CACHED_ONLY = "/cached-only/"
 """Prefix with which clients of the public proxy say: answer from what you hold, fetch nothing. We never fetch."""
 SUFFIXES = {"info": ".info", "mod": ".mod", "zip": ".zip"}
 PAGES = frozenset({"/", "/static/icon.svg", "/static/style.css"})
+REPORTS = "/quality/"
+"""Where pages are that commands wrote (reports.py)."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -49,7 +51,7 @@ def parse(path: str) -> Route:
     """Tell what a path asks for; raises NoRouteError."""
     if len(path) > LONGEST_PATH:
         raise NoRouteError(f"a path of {len(path)} characters is no module's")
-    if path in PAGES:
+    if path in PAGES or path.startswith(REPORTS):
         return Route("page", path)
     if path in PROBES:
         return Route("probe", path)

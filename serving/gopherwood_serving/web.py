@@ -18,17 +18,9 @@ from starlette.routing import Route
 
 from gopherwood.catalog import Catalog
 from gopherwood.states import OPEN, State
-from gopherwood_serving.answers import Answer, etag_of
+from gopherwood_serving.answers import SECURITY, Answer, etag_of
 
 HERE = Path(__file__).parent
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
-SECURITY = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from gopherwood import dirhash, errors, info, modzip, store
+from gopherwood import dirhash, errors, holds, info, modzip, store
 from gopherwood.catalog import Catalog, Event, Evidence, Job, LedgerEntry, Outcome
 from gopherwood.config import Settings
 from gopherwood.errors import ContentError, ImmutabilityError, StorageError
@@ -56,6 +56,8 @@ class PublishResult:
     """Of those: complete in the store before, by a publish that died."""
     conflicts: int = 0
     """The store holds other bytes under their names, or the ledger other hashes."""
+    held: int = 0
+    """They break a stop rule of data quality: held, and the rest of the batch is published."""
     failed: int = 0
     """Staged files were missing or changed: they are fetched again."""
     rejected: int = 0
@@ -67,8 +69,8 @@ class PublishResult:
 
     @property
     def exit_code(self) -> int:
-        """3 for a conflict, 1 when something must be fetched again, 99 when there was nothing to publish."""
-        if self.conflicts:
+        """3 for a conflict or what is held, 1 to fetch something again, 99 when there was nothing to publish."""
+        if self.conflicts or self.held:
             return errors.EXIT_INTEGRITY
         if self.failed:
             return errors.EXIT_FAILED
@@ -178,8 +180,10 @@ class Publisher:
         """Publish versions that this publisher's owner has leased; see `batch`."""
         self._catch_up()
         self.leased += len(jobs)
-        outcomes: list[Outcome] = []
-        candidates = [found for job in jobs if (found := self._candidate(job, outcomes))]
+        held = holds.problems(self._catalog, jobs)
+        outcomes = [holds.outcome(job, held[job.id]) for job in jobs if job.id in held]
+        sound = [job for job in jobs if job.id not in held]
+        candidates = [found for job in sound if (found := self._candidate(job, outcomes))]
         # The store may have lost a file that the ledger knows: no other may take its place.
         self._compare(candidates, self._catalog.ledger_known([each.job.mv for each in candidates]))
         self._create([each for each in candidates if not each.refused], store.CONTENT)
@@ -319,7 +323,9 @@ class Publisher:
         kept = [outcome for outcome in outcomes if outcome.job.id not in lost]
         states = [outcome.state for outcome in kept]
         self.result.published += states.count(State.PUBLISHED)
-        self.result.conflicts += states.count(State.HELD)
+        held = sum(outcome.reason == holds.REASON for outcome in kept)
+        self.result.held += held
+        self.result.conflicts += states.count(State.HELD) - held
         self.result.failed += states.count(State.FAILED)
         self.result.rejected += states.count(State.REJECTED)
         self.result.already += sum(each.already and not each.refused for each in candidates if each.job.id not in lost)

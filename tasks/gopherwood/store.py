@@ -8,6 +8,7 @@ reach `/@v/`, because the first segment of a fetchable path has a dot.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gopherwood import pseudo, semver
 from gopherwood.config import Settings
@@ -50,9 +51,15 @@ def name_of(key: str) -> Name | None:
     if not at or (suffix is None and name != "list"):
         return None
     try:
-        return unescape_path(path), unescape_version(name.removesuffix(suffix)) if suffix else ""
+        return _unescaped_path(path), unescape_version(name.removesuffix(suffix)) if suffix else ""
     except ContentError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def _unescaped_path(escaped: str) -> str:
+    """Return a module path: a listing names each again and again, and checking one costs more than all else."""
+    return unescape_path(escaped)
 
 
 def lookup_key(db: str, mv: ModuleVersion) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gopherwood import dirhash, info
-from gopherwood.catalog import Catalog, Outcome
+from gopherwood.catalog import Catalog, Evidence, Outcome
 from gopherwood.config import Settings
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import open_objects
@@ -50,7 +50,8 @@ def make_valid(
             found = [facts(staging.files(job.token)) for job in jobs]
             staging.sync(job.token for job in jobs)
             pairs = zip(jobs, found, strict=True)
-            catalog.finish([Outcome(job=job, state=State.VALID, facts=facts) for job, facts in pairs])
+            passed = [Evidence("zip-rules", True)]
+            catalog.finish([Outcome(job=job, state=State.VALID, facts=facts, evidence=passed) for job, facts in pairs])
 
 
 def facts(staged: dict[str, Path]) -> dict[str, object]:

@@ -116,6 +116,36 @@ def test_damaged_zip_in_the_store_is_one_conflict(home, damaged):
     assert (row(home, A).state, row(home, B).state) == (State.HELD, State.PUBLISHED)
 
 
+BREAKS = {
+    "version-canonical": "UPDATE versions SET version = 'v1.2' WHERE version = 'v1.2.0'",
+    "h1-present": "UPDATE versions SET h1 = '' WHERE version = 'v1.2.0'",
+    "files-recorded": "UPDATE versions SET zip_size = 0 WHERE version = 'v1.2.0'",
+    "evidence-present": "DELETE FROM evidence WHERE version_id = 1",
+    "evidence-passed": "INSERT INTO evidence VALUES (1, (SELECT attempt FROM versions WHERE id = 1), 9, 'x', 0, '', 0)",
+    "one-name-an-h1": "UPDATE versions SET h1 = (SELECT h1 FROM versions WHERE id = 2) WHERE id = 1",
+}
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+def test_what_breaks_a_stop_rule_is_held_and_the_rest_published(home, rule):
+    """Data quality holds a version with the rule as evidence, an event and its staged bytes; exit code 3."""
+    valid.make_valid(home, [A, B, C])
+    with Catalog.open(home) as catalog, catalog._transaction() as connection:
+        connection.exec_driver_sql(BREAKS[rule])
+    result = publish.run(home)
+    both = rule == "one-name-an-h1"  # nobody can tell which of the two is what it says
+    assert (result.published, result.held, result.conflicts) == ((1, 2, 0) if both else (2, 1, 0))
+    assert result.exit_code == EXIT_INTEGRITY
+    with Catalog.open(home) as catalog:
+        held = catalog.recent([State.HELD])
+        assert {row.reason for row in held} == {"quality"}
+        assert rule in held[0].detail
+        assert all(row.token for row in held)
+        assert len(catalog.events(kind="quality-held")) == result.held
+        assert rule in [e.rule.removeprefix("quality/") for e in catalog.evidence_of(held[0].mv) if not e.ok]
+    assert publish.run(home).exit_code == EXIT_NOTHING_TO_DO
+
+
 def test_staged_bytes_are_checked(home):
     """Staged bytes that are not the validated ones are never published: the version is fetched again."""
     valid.make_valid(home, [A, B])

@@ -94,6 +94,17 @@ class Reads(Database):
             rows = connection.execute(query.order_by(evidence.c.attempt, evidence.c.number)).all()
         return [Evidence(row.rule, bool(row.ok), row.detail) for row in rows]
 
+    def last_words(self, ids: Sequence[int]) -> dict[int, dict[str, bool]]:
+        """Return what each rule has last said of each of these versions: yes or no, in whatever attempt."""
+        columns = (evidence.c.version_id, evidence.c.rule, evidence.c.ok)
+        ordered = sa.select(*columns).order_by(evidence.c.version_id, evidence.c.attempt, evidence.c.number)
+        words: dict[int, dict[str, bool]] = {}
+        with self._reading() as connection:
+            for piece in pieces(ids):
+                for number, rule, ok in connection.execute(ordered.where(evidence.c.version_id.in_(piece))):
+                    words.setdefault(number, {})[rule] = bool(ok)
+        return words
+
     def versions(self, path: str) -> list[PublishedVersion]:
         """Return the published versions of a module path, the lowest first."""
         query = sa.select(versions).where(versions.c.path == path, versions.c.state == State.PUBLISHED.value)

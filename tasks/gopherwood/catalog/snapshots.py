@@ -64,7 +64,8 @@ class Snapshot:
         """Yield all published versions, or those published in an interval, sorted by name, in pages of some `size`.
 
         Each row is what the catalog says of the version, beside it what the ledger says (`ledger_h1`,
-        `ledger_go_mod_h1`), whether a rule has passed it (`checked`), and whether one said no (`refused`).
+        `ledger_go_mod_h1`), whether a rule has passed it (`checked`), and whether the last word of one was no
+        (`refused`).
         """
         wanted = [_PUBLISHED]
         wanted += [] if since is None else [versions.c.published_at >= to_micros(since)]
@@ -155,7 +156,15 @@ class Snapshot:
         logged = sa.and_(ledger.c.path == versions.c.path, ledger.c.version == versions.c.version)
         of_it = evidence.c.version_id == versions.c.id
         passed = sa.exists().where(of_it, evidence.c.ok)
-        refused = sa.exists().where(of_it, evidence.c.attempt == versions.c.attempt, sa.not_(evidence.c.ok))
+        later = evidence.alias()
+        answered = sa.exists().where(
+            later.c.version_id == evidence.c.version_id,
+            later.c.rule == evidence.c.rule,
+            later.c.attempt > evidence.c.attempt,
+            later.c.ok,
+        )
+        no = sa.and_(sa.not_(evidence.c.ok), evidence.c.rule.not_like("quality/%"), sa.not_(answered))
+        refused = sa.exists().where(of_it, no).correlate(versions)
         query = sa.select(
             *(versions.c[name] for name in VERSION_COLUMNS),
             ledger.c.h1.label("ledger_h1"),

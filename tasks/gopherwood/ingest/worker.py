@@ -67,8 +67,9 @@ class Worker:
 
     @property
     def contradicted(self) -> int:
-        """How often what we were given contradicted a checksum database, or what we published."""
-        return self.validator.result.integrity + self.validator.result.proofs + self.publisher.result.conflicts
+        """How often what we were given contradicted a checksum database, what we published, or what must hold."""
+        validated, published = self.validator.result, self.publisher.result
+        return validated.integrity + validated.proofs + published.conflicts + published.held
 
     def run(self, wanted: Callable[[], bool]) -> int:
         """Work till `stop` is set or nobody wants it any more; return the exit code."""

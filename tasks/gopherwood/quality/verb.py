@@ -81,6 +81,7 @@ def run(
     `catalog`, when given, stays open. Raises UsageError for a name of no data set.
     """
     chosen = _chosen(names)
+    from gopherwood.quality import site
     from gopherwood.quality.check import check
 
     checked = []
@@ -96,7 +97,8 @@ def run(
         for found in checked:
             catalog.record_quality(found.run, _failures(found.run))
         _digest(catalog, [found.run for found in checked])
-    return Result([_said(found.run) for found in checked], deferred)
+        report = site.write(settings, catalog, checked)
+    return Result([_said(found.run) for found in checked], deferred, report)
 
 
 def verdict(settings: Settings, names: Sequence[str], since: datetime | None, until: datetime | None) -> Result:

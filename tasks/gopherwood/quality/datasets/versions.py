@@ -229,7 +229,7 @@ VERSIONS = Table(
             "expect_column_values_to_be_in_set", {"column": "checked", "value_set": [True]},
         ),
         Rule(
-            "evidence-passed", STOP, "A rule said no at the last attempt, and the version was published all the same.",
+            "evidence-passed", STOP, "The last word of a rule was no, and the version was published all the same.",
             "expect_column_values_to_be_in_set", {"column": "refused", "value_set": [False]},
         ),
         Rule(
