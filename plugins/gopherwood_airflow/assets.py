@@ -13,5 +13,5 @@ STORE = Asset(name="store", uri="gopherwood://store/published", group="gopherwoo
 """Module versions were published.
 
 Emitted by: ingest.
-Consumed by: nobody yet; serving reads the store itself and needs no notice.
+Consumed by: quality.
 """

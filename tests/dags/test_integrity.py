@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,16 +30,18 @@ NAMES = sorted(path.stem for path in DAGS.glob("*.py"))
 INTERVAL = {
     "data_interval_start": datetime(2026, 10, 1, 11, tzinfo=UTC),
     "data_interval_end": datetime(2026, 10, 1, 12, tzinfo=UTC),
+    "dag_run": SimpleNamespace(run_type="backfill"),
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "audit": {"all": True},
     "promote": {"record": "build/releases/x.json", "from": "dev", "to": "ci", "dry_run": True},
     "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3},
+    "quality": {"date": "2026-09-30"},
 }
 """Parameters as a person might enter them, for the commands that are made of them."""
 
-ASK_UPSTREAM = {"audit", "discover", "fetch", "validate", "smoke"}
-"""Verbs that may ask an upstream, its checksum database or an index; only the source `requests` does not."""
+ASK_UPSTREAM = {"audit", "discover", "fetch", "validate", "smoke", "quality"}
+"""Verbs that may ask an upstream, its checksum database or an index; only the source `requests` and a verdict do not."""
 STAY_INSIDE = {"plan", "publish", "usage"}
 
 
@@ -182,7 +185,7 @@ def test_tasks_that_ask_an_upstream_may_leave_the_cluster(dag: DAG) -> None:
     for task in (task for task in dag.tasks if not isinstance(task, EmptyOperator)):
         line = next(mapped_commands(task)) if isinstance(task, MappedOperator) else field(task, "arguments")
         may_leave = task.task_id in values["networkPolicy"]["outside"]
-        if line[0] in STAY_INSIDE or "requests" in line:
+        if line[0] in STAY_INSIDE or {"requests", "--verdict"} & set(line):
             assert not may_leave, line
         elif line[0] in ASK_UPSTREAM:
             assert may_leave, line
@@ -235,6 +238,20 @@ def test_usage_counts_exactly_its_hour(bag: DagBag) -> None:
     assert line == ("usage", "--since", "2026-10-01T11:00:00+00:00", "--until", "2026-10-01T12:00:00+00:00")
     args = build_parser().parse_args(line)
     assert usage_interval(args) == (INTERVAL["data_interval_start"], INTERVAL["data_interval_end"])
+
+
+def test_quality_checks_a_day_where_one_is_named_or_made_up_for(bag: DagBag) -> None:
+    """A backfill is about its own day, a date that a person enters goes first, and any other run is about everything."""
+    check, verdict = (bag.dags["quality"].get_task(name) for name in ("check", "verdict"))
+    for run_type, date, wanted in (
+        ("backfill", None, ["--date", "2026-10-01"]),
+        ("manual", "2026-09-30", ["--date", "2026-09-30"]),
+        ("asset_triggered", None, []),
+        ("scheduled", None, []),
+    ):
+        context = {**INTERVAL, "params": {"date": date}, "dag_run": SimpleNamespace(run_type=run_type)}
+        rendered = [json.loads(task.render_template(task.more_arguments, context)) for task in (check, verdict)]
+        assert rendered == [wanted, wanted]
 
 
 def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:

@@ -40,10 +40,10 @@ TAIL = "</main>\n</body>\n</html>\n"
 
 
 def page(data_set: str, tables: Mapping[str, Sequence[Any]]) -> str:
-    """Return the page of a data set: what the library shows of each of its tables."""
+    """Return the page of a data set: of each table the rules and why they are, then what the library shows of it."""
     parts = [HEAD.format(title=escape(f"Data Docs: {data_set}"))]
     for name, results in tables.items():
-        parts += [f"<section><h2>{escape(name)}</h2>\n", plain(_rendered(name, results)), "</section>\n"]
+        parts += [f"<section><h2>{escape(name)}</h2>\n", _why(results), plain(_rendered(name, results)), "</section>\n"]
     return "".join([*parts, TAIL])
 
 
@@ -53,6 +53,17 @@ def plain(html: str) -> str:
     cleaner.feed(html)
     cleaner.close()
     return "".join(cleaner.kept)
+
+
+def _why(results: Sequence[Any]) -> str:
+    """Return the rules by our own names, which the library's page does not show."""
+    rows = []
+    for each in results:
+        config = each.expectation_config
+        rule, severity = escape(config.meta["rule"]), escape(config.meta["severity"])
+        held = '<span class="good">✓</span>' if each.success else f'<span class="{severity}">✗</span>'
+        rows.append(f"<dt>{held} <code>{rule}</code> ({severity})</dt><dd>{escape(str(config.notes or ''))}</dd>")
+    return f"<dl>{''.join(rows)}</dl>\n"
 
 
 def _rendered(name: str, results: Sequence[Any]) -> str:

@@ -39,7 +39,7 @@ def html(history: History, data_sets: Mapping[str, DataSet], days: Sequence[str]
         json=json_name,
         stops=sum(len(run.broken(STOP)) for run in now),
         warns=sum(len(run.broken(WARN)) for run in now),
-        sets=[_data_set(data_sets[name], runs) for name, runs in history.items()],
+        sets=sorted((_data_set(data_sets[name], runs) for name, runs in history.items()), key=_urgency),
         former_day=max((run.at for run in former.values()), default=at).date().isoformat() if former else "",
         changes=[change for run in now if run.data_set in former for change in changes(former[run.data_set], run)],
         days=days,
@@ -94,6 +94,11 @@ def link(row: Mapping[str, Any]) -> str:
     except ContentError:
         return ""
     return f"/{module.escape_path(str(path))}/@v/list"
+
+
+def _urgency(data_set: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Sort data sets: first where something must be done."""
+    return -data_set["stop"], -data_set["warn"], data_set["name"]
 
 
 def _former(history: History, at: datetime) -> dict[str, QualityRun]:

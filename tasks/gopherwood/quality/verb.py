@@ -10,7 +10,7 @@ from datetime import datetime
 from gopherwood import errors
 from gopherwood.catalog import Catalog, Event, QualityRun, RuleResult
 from gopherwood.config import Settings
-from gopherwood.errors import UsageError
+from gopherwood.errors import ConfigError, UsageError
 from gopherwood.quality import datasets
 from gopherwood.quality.rules import STOP, WARN, Cut, DataSet
 
@@ -78,11 +78,15 @@ def run(
 ) -> Result:
     """Check data sets at one moment of the catalog, each row or those of an interval; keep, tell and report.
 
-    `catalog`, when given, stays open. Raises UsageError for a name of no data set.
+    `catalog`, when given, stays open. Raises UsageError for a name of no data set, ConfigError without the library.
     """
     chosen = _chosen(names)
-    from gopherwood.quality import site
-    from gopherwood.quality.check import check
+    try:
+        from gopherwood.quality import site
+        from gopherwood.quality.check import check
+    except ModuleNotFoundError as error:
+        hint = "install gopherwood[quality], or use the image that has it"
+        raise ConfigError(f"the checks need {error.name}, which is not here", hint=hint) from error
 
     checked = []
     with ExitStack() as stack:
