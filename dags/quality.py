@@ -5,8 +5,8 @@ the catalog, keeps what it found, tells events and writes the reports that servi
 gives the run its colour. With the parameter `date`, or as a backfill (Trigger -> Backfill, with the range wanted), a
 run looks only at what was published, read or ended on its day. docs/quality.md names every rule and why it is there.
 
-**When it is red.** `verdict` with exit code 3 is *integrity*: a stop rule failed. Its log, and the report, name the rule
-and rows; nothing was changed. Mend the cause, then trigger the DAG anew: clearing `verdict` alone repeats the same
+**When it is red.** `verdict` with exit code 3 is *integrity*: a stop rule failed. Its log and the report name the
+rule and rows; nothing was changed. Mend the cause, then trigger the DAG anew: clearing `verdict` alone repeats the same
 words. A list that shrank stays red till the versions are back. `check` red: the catalog or the store did not answer, or
 (exit code 2) its image has no extra `quality`. A warning makes no task red.
 """

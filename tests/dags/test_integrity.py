@@ -41,7 +41,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """Parameters as a person might enter them, for the commands that are made of them."""
 
 ASK_UPSTREAM = {"audit", "discover", "fetch", "validate", "smoke", "quality"}
-"""Verbs that may ask an upstream, its checksum database or an index; only the source `requests` and a verdict do not."""
+"""Verbs that may ask an upstream, its checksum database or an index; but for the source `requests` and a verdict."""
 STAY_INSIDE = {"plan", "publish", "usage"}
 
 
@@ -241,7 +241,7 @@ def test_usage_counts_exactly_its_hour(bag: DagBag) -> None:
 
 
 def test_quality_checks_a_day_where_one_is_named_or_made_up_for(bag: DagBag) -> None:
-    """A backfill is about its own day, a date that a person enters goes first, and any other run is about everything."""
+    """A backfill is about its own day, a date that a person enters goes first, any other run is about everything."""
     check, verdict = (bag.dags["quality"].get_task(name) for name in ("check", "verdict"))
     for run_type, date, wanted in (
         ("backfill", None, ["--date", "2026-10-01"]),
