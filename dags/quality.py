@@ -33,7 +33,7 @@ with DAG(
     dag_id="quality",
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(timetable=CronDataIntervalTimetable("45 4 * * *", timezone="UTC"), assets=[STORE]),
-    start_date=timezone.datetime(2026, 1, 1),
+    start_date=timezone.parse("2026-01-01T00:00:00Z"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
