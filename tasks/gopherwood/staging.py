@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -83,7 +84,7 @@ class Staging:
             raise MissingError(f"nothing is staged under {token}")
         found = {suffix: self._file(token, suffix) for suffix in sizes}
         for suffix, path in found.items():
-            if not path.is_file() or path.stat().st_size != sizes[suffix]:
+            if _size(path) != sizes[suffix]:
                 raise MissingError(f"{path} is not as it was staged", hint="it is fetched again")
         return found
 
@@ -108,20 +109,20 @@ class Staging:
             raise StorageError(f"staging: {error.filename} cannot be removed: {error.strerror}") from error
 
     def _drop(self, tokens: Iterable[str]) -> None:
-        folders = set()
+        folders: set[str] = set()
         for token in tokens:
             place = self._place(token)
             for suffix in (*SUFFIXES, MANIFEST):
                 for name in (f"{place}{suffix}", f"{place}{suffix}{PART}"):
                     with suppress(FileNotFoundError):
                         os.unlink(name)  # noqa: PTH108 - lighter than pathlib, and this is done for every version
-            folders.add(place.parent)
+            folders.add(place.rpartition("/")[0])
             if self._local is None:
                 for key in list(self.objects.keys(f"{token}.")):
                     self.objects.delete(key)
-        for folder in folders - {self._root() / self._mine}:
+        for folder in folders - {f"{self._root()}/{self._mine}"}:
             with suppress(OSError):
-                folder.rmdir()  # the last of a process that is gone
+                os.rmdir(folder)  # noqa: PTH106 - the last of a process that is gone
 
     def sweep(self, live_tokens: Collection[str], older_than: float) -> int:
         """Drop each token that is not live and was last written `older_than` seconds ago; return how many.
@@ -150,7 +151,7 @@ class Staging:
         try:
             if self._local is None:
                 return max(self.objects.modified(key) for key in self.objects.keys(f"{token}."))
-            place = self._place(token)
+            place = Path(self._place(token))
             return max(path.stat().st_mtime for path in place.parent.glob(f"{place.name}.*"))
         except (FileNotFoundError, MissingError, ValueError):
             return float("inf")
@@ -164,11 +165,11 @@ class Staging:
             self._made = Path(tempfile.mkdtemp(prefix="gopherwood-staging-"))
         return self._made
 
-    def _place(self, token: str) -> Path:
-        """Return the path that all files of a token begin with."""
+    def _place(self, token: str) -> str:
+        """Return what the paths of all files of a token begin with."""
         if token.count("/") != 1 or "." in token:
             raise StorageError(f"{token!r} is no token of staging")
-        return self._root() / token
+        return f"{self._root()}/{token}"
 
     def _file(self, token: str, suffix: str) -> Path:
         return Path(f"{self._place(token)}{suffix}")
@@ -198,6 +199,15 @@ class Staging:
         if not found:
             raise MissingError(f"nothing is staged under {token}")
         return found
+
+
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file, None when there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _key(token: str, suffix: str) -> str:

@@ -115,7 +115,8 @@ class LocalFolder:
         temporaries: list[Path] = []
         with _storage_errors(self.url):
             try:
-                sources = [self._source(data, temporaries) for _, data in items]
+                device = self._temporaries_folder().stat().st_dev
+                sources = [self._source(data, device, temporaries) for _, data in items]
                 _sync(sources)
                 targets = [self.local_path(key) for key, _ in items]
                 folders = self._make_folders(targets)
@@ -200,11 +201,11 @@ class LocalFolder:
                         removed += 1
         return removed
 
-    def _source(self, data: bytes | Path, temporaries: list[Path]) -> Path:
-        """Return a file on our file system with the bytes of `data`; one made for that is added to `temporaries`."""
+    def _source(self, data: bytes | Path, device: int, temporaries: list[Path]) -> Path:
+        """Return a file on our `device` with the bytes of `data`; one made for that is added to `temporaries`."""
         if isinstance(data, Path):
-            found, ours = data.stat(), self._temporaries_folder().stat()
-            if found.st_dev == ours.st_dev:
+            found = data.stat()
+            if found.st_dev == device:
                 if found.st_mode & 0o222:
                     data.chmod(FILE_MODE)
                 return data
