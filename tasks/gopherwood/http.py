@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http.client import responses
 from pathlib import Path
 from types import TracebackType
@@ -141,6 +141,26 @@ class Client:
         if not head.size:
             raise TruncatedError(f"{redact(url)}: the reply has no bytes")
         return head.size
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int = 1 << 20) -> Response:
+        """Return the reply to a POST, whatever its status: asked once, on a connection of its own, no redirect followed.
+
+        Whether it may be sent again only the caller knows. No message names the path of the URL, which may be secret.
+        Raises UpstreamError when there is no whole reply, and StoppedError.
+        """
+        match = endpoint.URL.fullmatch(url)
+        if not match:
+            raise UsageError("not an http or https URL")
+        at = endpoint.Endpoint.of(match, self._proxies, self._timeout)
+        parts: list[bytes] = []
+        request = at.request_with_body(match["target"] or "/", headers, body)
+        try:
+            head, refusal = self._on(at.connection(), at, request, limit, parts.append)
+        except UpstreamError as error:
+            raise type(error)(f"{at.host}: {error}", hint=error.hint) from None
+        finally:
+            at.close()
+        return Response(head.status, head.headers, b"".join(parts) or refusal, head.sized)
 
     def stop(self) -> None:
         """End every request under way and refuse new ones: they raise StoppedError. Callable from any thread."""

@@ -1,10 +1,10 @@
 """The catalog: what state every module version is in, and everything else that must be remembered between two runs.
 
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
-tree heads, events), `damages` and `scrubs` (what audits find and have seen), `ledger` (our transparency log), `origins`
-(where versions come from), `quality` (what checks of all of it said), `snapshots` (all of it at one moment) and `usage`
-(downloads), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use from many threads;
-each process opens its own.
+tree heads, events), `notices` (which sink was told what), `damages` and `scrubs` (what audits find and have seen),
+`ledger` (our transparency log), `origins` (where versions come from), `quality` (what checks of all of it said),
+`snapshots` (all of it at one moment) and `usage` (downloads), over `db` (SQLite or PostgreSQL). Import everything from
+here. A catalog is safe to use from many threads; each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims
@@ -12,6 +12,7 @@ from gopherwood.catalog.damages import Damages
 from gopherwood.catalog.db import Clock, utc_now
 from gopherwood.catalog.ledger import Ledger
 from gopherwood.catalog.notes import Notes
+from gopherwood.catalog.notices import Message, Notices, Sink
 from gopherwood.catalog.origins import Finding, Look, NewOrigin, OriginCheck, OriginRow, Origins
 from gopherwood.catalog.quality import ListDigest, Measures, Quality, QualityRun, RuleResult
 from gopherwood.catalog.reads import Reads
@@ -73,6 +74,7 @@ __all__ = [
     "ListDigest",
     "Look",
     "Measures",
+    "Message",
     "Miss",
     "NewOrigin",
     "OriginCheck",
@@ -85,6 +87,7 @@ __all__ = [
     "Row",
     "RuleResult",
     "Selector",
+    "Sink",
     "Snapshot",
     "StoredEvent",
     "UsageHour",
@@ -95,5 +98,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Damages, Scrubs, Ledger, Origins, Quality, Snapshots, Usage):
+class Catalog(Claims, Reads, Notes, Notices, Damages, Scrubs, Ledger, Origins, Quality, Snapshots, Usage):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

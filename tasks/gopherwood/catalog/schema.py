@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +85,45 @@ outbox = Table(
     Column("subject", Text, nullable=False),
     Column("payload", Text, nullable=False),
 )
+
+notice_sinks = Table(
+    "notice_sinks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),  # all events of the outbox up to this one are settled
+    Column("owner", Text),
+    Column("lease_until", BigInteger, nullable=False, server_default="0"),
+    Column("not_before", BigInteger, nullable=False, server_default="0"),
+    Column("failing_since", BigInteger),
+    Column("fails", Integer, nullable=False, server_default="0"),
+    Column("problem", Text, nullable=False, server_default=""),
+    Column("delivered", BigInteger, nullable=False, server_default="0"),
+    Column("dropped", BigInteger, nullable=False, server_default="0"),
+    Column("at", BigInteger, nullable=False),
+)
+
+notices_held = Table(
+    "notices_held",
+    metadata,
+    Column("sink", Text, primary_key=True),
+    Column("event_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""Events before a sink's position that wait for the end of quiet hours."""
+
+notice_messages = Table(
+    "notice_messages",
+    metadata,
+    Column("sink", Text, primary_key=True),
+    Column("story", Text, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Messages that tell an unfinished story, and are edited when it goes on."""
+Index("notice_messages_at", notice_messages.c.at)
 
 stale_lists = Table(
     "stale_lists",
