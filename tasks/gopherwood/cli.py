@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _usage):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _usage, _notify):
         add(verbs)
     for add in (_migrate, _smoke, _release, _promote, _up):
         add(verbs)
@@ -205,6 +205,12 @@ def _ledger(verbs: Verbs) -> None:
 
     says = "the signed log of all that is published: its key, its head, the proof of a version, all of it verified"
     ledger.add_arguments(_verb(verbs, "ledger", says, "|".join(ledger.ACTIONS) + " [MODULE@VERSION]"))
+
+
+def _notify(verbs: Verbs) -> None:
+    from gopherwood import notices
+
+    notices.add_arguments(_verb(verbs, "notify", "tell people and programs what happened: Slack, webhooks, mail, Atom"))
 
 
 def _migrate(verbs: Verbs) -> None:

@@ -176,6 +176,13 @@ def usage(settings: Settings, args: argparse.Namespace, stop: threading.Event) -
     return usage.run(settings, since, until, top=args.top, stop=stop)
 
 
+def notify(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `notify`."""
+    from gopherwood import notices
+
+    return notices.run(settings, args, stop)
+
+
 def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `migrate`."""
     from gopherwood import status
@@ -229,6 +236,7 @@ COMMANDS: dict[str, Command] = {
     "quality": quality,
     "ledger": ledger,
     "usage": usage,
+    "notify": notify,
     "migrate": migrate,
     "smoke": smoke,
     "release": release,

@@ -54,6 +54,7 @@ class Settings:
     max_attempts: int = _setting(8, "tries before a failed module version is rejected")
     ledger_key_file: str = _setting("", "file of the ledger's secret key; default: HOME/ledger.key, when it is there")
     ledger_key: str = _setting("", "the ledger's secret key itself, in place of a file; no flag", secret=True)
+    notices: str = _setting("", "file that says who is told what; default: HOME/notices.toml")
     serving_host: str = _setting("127.0.0.1", "address that serving binds")
     serving_port: int = _setting(8480, "port that serving binds")
     serving_workers: int = _setting(1, "worker processes of serving")
@@ -93,6 +94,11 @@ class Settings:
     def ledger_key_path(self) -> Path:
         """File of the ledger's secret key, there or not."""
         return Path(self.ledger_key_file) if self.ledger_key_file else self.home.absolute() / "ledger.key"
+
+    @property
+    def notices_path(self) -> Path:
+        """File of sinks and routes of notices, there or not."""
+        return Path(self.notices) if self.notices else self.home.absolute() / "notices.toml"
 
     @property
     def access_log_folder(self) -> Path:

@@ -143,7 +143,7 @@ class Client:
         return head.size
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int = 1 << 20) -> Response:
-        """Return the reply to a POST, whatever its status: asked once, on a connection of its own, no redirect followed.
+        """Return the reply to a POST, whatever its status: asked once, on its own connection; no redirect is followed.
 
         Whether it may be sent again only the caller knows. No message names the path of the URL, which may be secret.
         Raises UpstreamError when there is no whole reply, and StoppedError.

@@ -140,6 +140,10 @@ class Loopback:
         """Say what is served at a path (unquoted, without its leading slash)."""
         raise KeyError(path, query)
 
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Say what becomes of a POST; called for one that then goes wrong, too."""
+        raise KeyError(path, headers, body)
+
     def fail(self, path: str, send: Send, times: int | None = None) -> None:
         """Let requests of a path go wrong; faults of one path follow each other."""
         self.faults.setdefault(path, []).append(Fault(send, times))
@@ -222,6 +226,18 @@ class Handler(BaseHTTPRequestHandler):
             self.send(answer)
 
     do_HEAD = do_GET  # noqa: N815
+
+    def do_POST(self) -> None:
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        with self.owner.lock:
+            self.owner.requests[path] += 1
+            answer = self.owner.take(path, dict(self.headers.items()), body)
+        fault = self.owner.fault_of(path)
+        if fault:
+            fault(self, answer)
+        else:
+            self.send(answer)
 
     def _is_authorized(self) -> bool:
         if self.owner.user is None:
