@@ -8,7 +8,7 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*[.=]")
 
 
 def line_of(text: str, where: Sequence[str | int]) -> int:
-    """Return the line of `("sinks", "ops", "token")` or `("routes", 1, "to")`, or of its table where it has no such key.
+    """Return the line of `("sinks", "ops", "token")` or `("routes", 1, "to")`, or of its table where that has none.
 
     0 when even that is not found. Enough for files as people write them; a key that is hidden in a text of many lines
     may be taken for one.

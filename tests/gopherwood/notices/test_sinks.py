@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from fakes.loopback import status
-from fakes.told import Mailbox
 from fakes.tls import Authority
+from fakes.told import Mailbox
 from gopherwood.catalog import Event
 from gopherwood.notices.sinks.atom import NAMESPACE
 
@@ -36,7 +36,8 @@ def test_a_story_is_one_message_edited_in_place(desk, slack, ops):
     ops.step()
     assert slack.calls == ["chat.postMessage", "chat.update", "chat.postMessage"]
     first, second = slack.texts
-    assert first.startswith("staging: 1.2 is in place") and "• staging: promoting 1.2" in first
+    assert first.startswith("staging: 1.2 is in place")
+    assert "• staging: promoting 1.2" in first
     assert second.startswith("staging: promoting 1.2")
     assert all(each["metadata"]["event_payload"]["id"] for each in slack.messages.values())
 
@@ -130,7 +131,7 @@ def test_mail_is_a_digest_over_starttls(desk, tmp_path, monkeypatch):
         desk.catalog.emit(STARTED, Event("integrity", "ledger", {"detail": "it forked"}), FINISHED)
         box.refuses["MAIL"] = "451 not now"
         delivery.step()
-        assert "451 not now" in delivery.told.problem
+        assert "451: not now" in delivery.told.problem
         desk.catalog.clock.pass_(seconds=2)
         assert delivery.step() == 15 * 60
     ((sender, to, letter),) = box.letters
@@ -174,7 +175,8 @@ def test_a_program_is_told_all(desk, hook):
     (told,) = hook.taken
     assert (told["type"], told["severity"], told["data"]) == ("rejected", "info", payload)
     assert told["link"] == "https://go.example/example.com/acme/a?v=v1.0.0"
-    assert "invalid-zip" in told["text"] and "gopherwood status" in told["todo"]
+    assert "invalid-zip" in told["text"]
+    assert "gopherwood status" in told["todo"]
     assert json.dumps(told)
 
 
