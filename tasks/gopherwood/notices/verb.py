@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = 15.0
 """Seconds without a byte after which a sink is given up for now."""
+BEAT = 30.0
+"""Seconds between two touches of the file for a probe, while a sink is waited for."""
 PATIENCE = 10.0
 """Seconds that one run waits at most for a sink that wants to be asked again; longer is the next run's."""
 
@@ -62,8 +65,11 @@ def check(settings: Settings) -> Checked:
     return Checked(settings.notices_path, sorted(plan.sinks), len(plan.routes))
 
 
-def run(settings: Settings, *, follow: bool, pulse: Path | None, stop: threading.Event) -> Notified:
-    """Tell each sink what is due; with `follow` till `stop` is set. Raises ConfigError and StorageError."""
+def run(settings: Settings, *, follow: bool, pulse: Path | None, stop: threading.Event) -> Notified | int:
+    """Tell each sink what is due and return what it was told; with `follow` go on till `stop` is set, and return 0.
+
+    Raises ConfigError and StorageError.
+    """
     owner = f"notify-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     with ExitStack() as stack:
         client = stack.enter_context(Client(replace(settings, timeout=min(TIMEOUT, settings.timeout))))
@@ -77,7 +83,7 @@ def run(settings: Settings, *, follow: bool, pulse: Path | None, stop: threading
             if done.exception():
                 stop.set()  # or the others would follow on, and nobody would hear of it
             done.result()
-        return Notified({name: each.told for name, each in deliveries.items()})
+        return EXIT_DONE if follow else Notified({name: each.told for name, each in deliveries.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +99,22 @@ class _Work:
         waited = 0.0
         while not self.stop.is_set():
             wait = delivery.step()
-            if self.follow and self.pulse:
-                self.pulse.touch()
             if not self.follow:
                 told = delivery.told
                 if told.busy or (wait and not told.problem) or waited + wait > PATIENCE:
                     return
                 waited += wait
-            self.stop.wait(wait)
+            self._pause(wait)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, and show meanwhile that it is on purpose."""
+        end = time.monotonic() + seconds
+        while not self.stop.is_set():
+            if self.pulse:
+                self.pulse.touch()
+            if (left := end - time.monotonic()) <= 0:
+                return
+            self.stop.wait(min(left, BEAT))
 
 
 def _words(told: Told) -> str:
