@@ -30,6 +30,7 @@ from gopherwood.errors import EXIT_DONE, EXIT_FAILED, ConfigError, StorageError
 from gopherwood.ledger import key as ledger_keys
 from gopherwood.ledger import show
 from gopherwood.module import ModuleVersion
+from gopherwood.notices import verb as notices
 from gopherwood.states import OPEN, State
 from gopherwood.up import airflow
 from gopherwood.up.children import Child, Children, ask_groups_to_end
@@ -112,6 +113,8 @@ def check(settings: Settings) -> None:
             f"{PREFIX}SERVING_HOST={settings.serving_host!r} is not loopback",
             hint="`gopherwood up` is for this machine alone; start `gopherwood-serving` by itself to serve others",
         )
+    if settings.notices_path.exists():
+        notices.check(settings)
     ports = {"SERVING_PORT": (settings.serving_host, settings.serving_port)}
     ports["AIRFLOW_PORT"] = (airflow.HOST, settings.airflow_port)
     for name, (host, port) in ports.items():
@@ -179,6 +182,8 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     migrate_airflow(platform, env)
     for name, command in airflow.PARTS.items():
         children.start(name, [program("airflow"), *command], env)
+    if settings.notices_path.exists():
+        children.start("notify", [program("gopherwood"), "notify", "--follow"], without_secrets(env))
     serving = serving_url(settings)
     while not answers(f"{serving}/readyz"):
         platform.wait(0.1)

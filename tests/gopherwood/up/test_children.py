@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gopherwood.config import Settings
+from gopherwood.errors import ConfigError
 from gopherwood.up import platform
 from gopherwood.up.children import Children, ask_groups_to_end, members
 
@@ -113,3 +114,10 @@ def test_platform_is_for_this_machine_alone(tmp_path: Path) -> None:
     """Any address but loopback is refused, by the name of its setting."""
     with pytest.raises(Exception, match="GOPHERWOOD_SERVING_HOST"):
         platform.check(Settings(home=tmp_path, serving_host="0.0.0.0"))
+
+
+def test_a_wrong_file_of_notices_stops_before_anything_starts(tmp_path: Path) -> None:
+    """It is named with line and key, as `gopherwood notify --check` would."""
+    (tmp_path / "notices.toml").write_text('[sinks.ops]\nkind = "fax"\n')
+    with pytest.raises(ConfigError, match=r"notices\.toml:2: sinks\.ops\.kind"):
+        platform.check(Settings(home=tmp_path))
