@@ -16,6 +16,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -43,14 +44,21 @@ class Staging:
         self._local = objects.root if isinstance(objects, LocalFolder) else None
         self._scratch = scratch
         self._made: Path | None = None
+        self._making = threading.Lock()
         self._mine = secrets.token_hex(4)
 
     def begin(self, mv: ModuleVersion, attempt: int) -> str:
         """Start a new attempt and return its token, which nobody ever had before."""
-        # Each time anew: whoever published the last file in it has removed the folder.
-        (self._root() / self._mine).mkdir(parents=True, exist_ok=True)
+        folder = self._root() / self._mine
         name = hashlib.sha256(str(mv).encode()).hexdigest()[:16]
-        return f"{self._mine}/{name}-{attempt}-{secrets.token_hex(4)}"
+        token = f"{self._mine}/{name}-{attempt}-{secrets.token_hex(4)}"
+        while True:
+            # Each time anew: whoever published the last file in it removes the folder, and may do so between the two
+            # calls. Once a file is in it nobody can.
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                self.path_for(token, MANIFEST).touch()
+                return token
 
     def path_for(self, token: str, suffix: str) -> Path:
         """Return the local file to write for `suffix`; it counts once committed. May replace a committed one."""
@@ -161,9 +169,10 @@ class Staging:
             return self._local
         if self._scratch is not None:
             return self._scratch
-        if self._made is None:
-            self._made = Path(tempfile.mkdtemp(prefix="gopherwood-staging-"))
-        return self._made
+        with self._making:
+            if self._made is None:
+                self._made = Path(tempfile.mkdtemp(prefix="gopherwood-staging-"))
+            return self._made
 
     def _place(self, token: str) -> str:
         """Return what the paths of all files of a token begin with."""

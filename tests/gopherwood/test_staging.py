@@ -1,6 +1,8 @@
 """Staging: attempts never mix, committed files are what they were, and garbage goes."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -67,6 +69,28 @@ def test_a_file_may_be_committed_again(staging):
     staging.path_for(token, ".info").write_bytes(b'{"Version":"v1.0.0"}')
     staging.commit(token, [".info"])
     assert contents(staging, token) == {".info": b'{"Version":"v1.0.0"}', ".mod": b"mod"}
+
+
+def test_many_threads_begin_at_once(staging):
+    """The first attempts of a process are made by all its threads together, and all of them go well."""
+    together = threading.Barrier(8)
+
+    def attempt(number):
+        together.wait()
+        return contents(staging, stage(staging, {".info": b"%d" % number, ".zip": b"zip"}))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [found[".info"] for found in pool.map(attempt, range(8))] == [b"%d" % number for number in range(8)]
+
+
+def test_a_folder_that_is_emptied_stays_while_somebody_begins(staging):
+    """Whoever drops the last file of another process takes its folder away, but not from under a new attempt."""
+    old = stage(staging, {".zip": b"old"})
+    token = staging.begin(MV, 2)
+    Staging(staging.objects).drop([old])
+    staging.path_for(token, ".zip").write_bytes(b"new")
+    staging.commit(token, [".zip"])
+    assert contents(staging, token) == {".zip": b"new"}
 
 
 def test_uncommitted_files_do_not_count(staging):
