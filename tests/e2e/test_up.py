@@ -176,9 +176,11 @@ def test_it_says_how_to_go_on(up: Up) -> None:
 
 def test_nothing_listens_but_on_loopback(up: Up) -> None:
     """No process of the platform accepts connections from elsewhere, and only two ports are open."""
-    processes = [psutil.Process(pid) for session in up.sessions for pid in children.members(session)]
-    sockets = [socket for process in processes for socket in process.net_connections("inet")]
-    listening = {tuple(socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    listening = set()
+    for pid in (pid for session in up.sessions for pid in children.members(session)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a task that has ended meanwhile
+            sockets = psutil.Process(pid).net_connections("inet")
+            listening |= {tuple(socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
     assert listening == {("127.0.0.1", up.serving_port), ("127.0.0.1", up.airflow_port)}
 
 

@@ -35,8 +35,9 @@ HOST = "127.0.0.1"
 USER = "admin"
 LAST_LINES = 5
 """Lines of a failed task's log that we repeat."""
+BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR)
 BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)
-"""Seconds between tries while Airflow says 503: its SQLite database was locked, and nothing was done."""
+"""Seconds between tries while Airflow is too busy: its SQLite database was locked (503 or 500), or it says nothing."""
 
 TIMEOUT = 20.0
 """Seconds that one request to the API may take."""
@@ -168,9 +169,14 @@ class Api:
             raise
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
-        """Start a run and return its id."""
-        run = self.post(f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})
-        return str(run["dag_run_id"])
+        """Start a run and return its id, made here so that asking twice starts no second one."""
+        run = f"manual__{datetime.now(UTC).isoformat()}"
+        try:
+            self.post(f"/api/v2/dags/{dag}/dagRuns", {"dag_run_id": run, "logical_date": None, "conf": conf})
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:  # that would be ours: its answer was lost
+                raise
+        return run
 
     def state(self, dag: str, run: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
@@ -198,7 +204,7 @@ class Api:
         return self._call("GET", path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Return the answer to a POST, logged in."""
+        """Return the answer to a POST that may be sent twice, logged in."""
         return self._call("POST", path, body)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -211,9 +217,11 @@ class Api:
             try:
                 return self._answer(request)
             except urllib.error.HTTPError as error:
-                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                if error.code not in BUSY:
                     raise
-                time.sleep(pause)
+            except TimeoutError:
+                pass
+            time.sleep(pause)
         return self._answer(request)
 
     def _answer(self, request: urllib.request.Request) -> Any:
