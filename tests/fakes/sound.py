@@ -4,12 +4,15 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
+from fakes import accesslog
 from fakes.goproxy import GoProxy
 from fakes.index import Index
-from gopherwood import discover, fetch, publish, validate
+from gopherwood import discover, fetch, publish, usage, validate
 from gopherwood.catalog import Catalog, utc_now
 from gopherwood.config import Settings
+from gopherwood.module import ModuleVersion
 
 PSEUDO = "v0.0.0-20200102030405-abcdefabcdef"
 VERSIONS = {
@@ -48,10 +51,26 @@ def publish_all(home: Path) -> Settings:
         validate.run(settings)
         publish.run(settings)
         discover.run(settings, "seed", wanted=["example.com/low@v1.9.9"])
+        ask(settings)
     report = home / "reports/load/ui/report.json"
     report.parent.mkdir(parents=True)
     report.write_text(json.dumps(REPORT))
     return replace(settings, index="")
+
+
+def ask(settings: Settings) -> None:
+    """Let somebody ask for what is held, and for what is not, and count it."""
+    now = utc_now()
+    low = ModuleVersion("example.com/low", "v1.0.0")
+    with Catalog.open(settings) as catalog:
+        size = catalog.rows_of([low])[low].facts["zip_size"]
+    lines = (
+        *(accesslog.line(now, module=low.path, version=low.version, bytes=size) for _ in range(3)),
+        accesslog.line(now, kind="list", module=low.path, version="", bytes=21),
+        accesslog.miss(now, module=low.path),
+    )
+    accesslog.write(settings.access_log_folder, *lines, begun=now)
+    usage.run(settings, None, None, top=3, stop=Event())
 
 
 def copy_of(table: str, where: str) -> tuple[str, ...]:

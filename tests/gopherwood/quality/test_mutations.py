@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fakes import sound
@@ -59,6 +61,18 @@ def stored(key: str, data: bytes | None) -> Callable[[Settings], None]:
         path.unlink(missing_ok=True)
         path.write_bytes(data)
         os.utime(path, (time.time() - 7200,) * 2)
+
+    return run
+
+
+def counted(**changes: object) -> Callable[[Settings], None]:
+    """Change the row of whole zips in the file of the hour."""
+
+    def run(settings: Settings) -> None:
+        (path,) = (settings.home / "store/usage/requests").glob("*/*.parquet")
+        rows = pq.read_table(path, partitioning=None)
+        listed = [row | changes if row["kind"] == "zip" else row for row in rows.to_pylist()]
+        pq.write_table(pa.Table.from_pylist(listed, schema=rows.schema), path)
 
     return run
 
@@ -152,6 +166,13 @@ BROKEN = {
     "closure": {
         "go-mod-readable": stored("example.com/top/@v/v1.0.0.mod", b'module "x'),
         "requirement-servable": sql("UPDATE versions SET state = 'rejected' WHERE version = 'v1.0.1'"),
+    },
+    "usage": {
+        "counts-positive": counted(requests=0),
+        "bytes-add-up": counted(bytes=7),
+        "sent-what-is-held": published("state = 'held'"),
+        "agent-possible": counted(agent="martian"),
+        "hours-counted": sql(f"UPDATE usage_hours SET stale = 1, hour = hour - {8 * HOUR}"),
     },
     "reports": {
         "report-readable": lambda settings: written(settings, "{"),
