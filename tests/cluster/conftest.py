@@ -1,4 +1,7 @@
-"""The fixture `cluster`; see kube.py for what it is made of."""
+"""The fixtures: a cluster, its images, what is outside of it, and the platform as its handbook installs it.
+
+All of them are made once, on first use, and shared by all tests of the session.
+"""
 
 import os
 import subprocess
@@ -7,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.kube import HOME, NAMESPACE, RECIPE, Cluster, make
-from gopherwood_images import making
-from gopherwood_images.recipes import RECIPES
+from cluster import handbook
+from cluster.images import load, lock
+from cluster.kube import NAMESPACE, RECIPE, Cluster, make
+from cluster.outside import Outside
+from cluster.platform import Platform
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     kubeconfig = make() if ours else os.environ["KUBECONFIG"]
     try:
         image = load("tasks", tmp_path_factory.mktemp("images")) if ours else os.environ["GOPHERWOOD_TEST_IMAGE"]
-        made = Cluster(kubeconfig, image)
+        made = Cluster(kubeconfig, image, ours)
         made.kubectl("create", "namespace", NAMESPACE)
         yield made
         made.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
@@ -32,9 +37,33 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             subprocess.run([RECIPE / "down"], check=True, capture_output=True)
 
 
-def load(name: str, folder: Path) -> str:
-    """Build an image, put it on every node, and return its name by digest."""
-    recipe = RECIPES[name]
-    pinned = making.make(recipe, str(HOME / "images" / f"{recipe.base}.tar"), folder, tag="test")
-    subprocess.run([RECIPE / "load", folder / f"{recipe.image}.tar"], check=True)
-    return f"{pinned['repository']}@{pinned['digest']}"
+@pytest.fixture(scope="session")
+def outside(cluster: Cluster) -> Iterator[Outside]:
+    """Return servers of this machine that pods reach."""
+    if not cluster.ours:
+        pytest.skip("these tests need a folder and servers of this machine in reach of pods")
+    made = Outside()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster, outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Put the images on the nodes that the platform is made of; return each by its digest."""
+    folder = tmp_path_factory.mktemp("images")
+    return {"tasks": cluster.image} | {name: load(name, folder) for name in ("serving", "proxy", "airflow")}
+
+
+@pytest.fixture(scope="session")
+def release_lock(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pin the images as a release does."""
+    return lock(images, tmp_path_factory.mktemp("lock") / "release.lock")
+
+
+@pytest.fixture(scope="session")
+def platform(
+    cluster: Cluster, outside: Outside, release_lock: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """Install the platform by the commands of its handbook, and stay in touch with its Airflow."""
+    made = handbook.install(cluster, outside, release_lock, tmp_path_factory.mktemp("handbook"))
+    yield from made.connected()

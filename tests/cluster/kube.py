@@ -7,7 +7,7 @@ its nodes need the label `node-pool` with the pools of node_pools.py.
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,14 @@ class Cluster:
 
     kubeconfig: str
     image: str
+    ours: bool = False
+    """Whether it was made for these tests, on this machine."""
+    namespace: str = NAMESPACE
+    """Where kubectl works."""
+
+    def within(self, namespace: str) -> "Cluster":
+        """Return the same cluster for work in another namespace."""
+        return replace(self, namespace=namespace)
 
     @property
     def env(self) -> dict[str, str]:
@@ -31,8 +39,8 @@ class Cluster:
         return os.environ | {"KUBECONFIG": self.kubeconfig, "PATH": f"{HOME / 'bin'}:{os.environ['PATH']}"}
 
     def kubectl(self, *arguments: str) -> str:
-        """Run kubectl in our namespace and return what it prints."""
-        command = ["kubectl", "-n", NAMESPACE, *arguments]
+        """Run kubectl in the namespace and return what it prints."""
+        command = ["kubectl", "-n", self.namespace, *arguments]
         return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True).stdout
 
     def get(self, kind: str) -> list[dict[str, Any]]:

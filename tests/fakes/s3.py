@@ -10,6 +10,7 @@ import logging
 import os
 
 import boto3
+import moto.settings
 from moto.server import ThreadedMotoServer
 
 _serial = itertools.count()
@@ -20,6 +21,7 @@ class Server:
 
     def __init__(self) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        moto.settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # the bucket is in the path, by whatever name we are asked
         os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
         self._moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._moto.start()

@@ -1,0 +1,44 @@
+"""docs/kubernetes.md is true: its commands, as they stand there, lead from an empty cluster to a `go build`."""
+
+import json
+
+import pytest
+
+from cluster import handbook
+from cluster.platform import Platform
+from gopherwood.module import ModuleVersion
+from gopherwood.store import key
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_group("cluster")]
+
+
+def test_reader_names_what_is_his(platform: Platform) -> None:
+    """The first block is what a reader sets for himself, and the test set the same names."""
+    assert handbook.names() == platform.named
+
+
+def test_commands_of_the_page_end_in_a_build(platform: Platform) -> None:
+    """A first ingestion with its closure, and a build of what it brought, through the platform alone."""
+    assert "ingest: success" in platform.printed
+    assert "built with 3 modules" in platform.printed
+
+
+def test_first_ingestion_is_in_bucket_catalog_and_ledger(platform: Platform) -> None:
+    """What was wanted and what it requires are published: the upstream's bytes, an entry in the ledger each."""
+    wanted = [ModuleVersion("example.com/first", "v1.0.0"), ModuleVersion("example.com/second", "v1.1.0")]
+    with platform.catalog as catalog:
+        assert set(catalog.ledger_known(wanted)) == set(wanted)
+    for mv in wanted:
+        theirs = platform.outside.upstream.files[platform.outside.upstream.key(mv.path, mv.version, ".zip")]
+        assert platform.store.read(key(mv, ".zip")) == theirs
+
+
+def test_airflow_in_a_pod_has_the_rights_of_the_chart_alone(platform: Platform) -> None:
+    """It runs from its image by digest, as nobody in particular, and may start pods, but see no secret."""
+    (pod,) = json.loads(platform.kubectl("get", "pods", "-l", "app=gopherwood-airflow", "-o", "json"))["items"]
+    assert all("gopherwood-airflow@sha256:" in each["image"] for each in pod["spec"]["containers"])
+    account = "--as=system:serviceaccount:gopherwood:gopherwood-airflow"
+    assert platform.may("create", "pods", account)
+    assert platform.may("list", "nodes", account)
+    assert not platform.may("get", "secrets", account)
+    assert not platform.may("create", "pods", account, "--subresource=exec")
