@@ -116,10 +116,10 @@ class Platform:
         return {(each["task_id"], each["map_index"]): (each["state"], each["try_number"]) for each in listed}
 
     def log(self, dag: str, run: str, task: str, attempt: int = 1, index: int = -1) -> str:
-        """Return the log of a try of a task."""
+        """Return the log of a try of a task, what an exception says included."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?map_index={index}"
         content = self.api("GET", path)["content"]
-        return "\n".join(each["event"] if isinstance(each, dict) else str(each) for each in content)
+        return "\n".join(json.dumps(each) if isinstance(each, dict) else str(each) for each in content)
 
     def landed(self) -> list[tuple[str, str]]:
         """Return where task pods ran, also those that are gone: the task, as a pod is called by it, and the pool."""

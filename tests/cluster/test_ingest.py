@@ -1,4 +1,4 @@
-"""The pipeline on a real cluster, run by Airflow in a pod: from a module index to `go`."""
+"""The pipeline on a real cluster, run by Airflow in a pod: from a module index to `go`, and through kills."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.platform import Platform
+from cluster.outside import waiting
+from cluster.platform import Platform, kill
 from gopherwood.module import ModuleVersion
 from gopherwood.states import State
 from gopherwood.store import key
@@ -19,6 +20,11 @@ VANISHING = {"fetch", "validate"}
 def upstream_has(platform: Platform, name: str, count: int) -> list[ModuleVersion]:
     """Let the upstream have some versions of a module."""
     return [platform.outside.add(f"example.com/{name}", f"v1.{number}.0") for number in range(count)]
+
+
+def there(platform: Platform, mv: ModuleVersion, suffix: str) -> bool:
+    """Say whether a file of a version is in the store."""
+    return platform.store.size(key(mv, suffix)) is not None
 
 
 def published(platform: Platform, mvs: list[ModuleVersion]) -> None:
@@ -71,3 +77,37 @@ def test_from_the_index_to_go(platform: Platform, tmp_path: Path) -> None:
     got = json.loads(platform.go(tmp_path, "mod", "download", "-json", f"{mvs[-1].path}@latest"))
     assert got["Version"] == mvs[-1].version
     assert got["Sum"] == platform.outside.sums[mvs[-1]][0]
+
+
+def test_a_pod_killed_in_each_stage_loses_and_repeats_nothing(platform: Platform) -> None:
+    """SIGKILL while fetching, validating and publishing: the next tries end as if nothing had been."""
+    mvs = upstream_has(platform, "killed", 6)
+    first, last = mvs[0], mvs[-1]
+    outside = platform.outside
+    with platform.catalog as catalog:
+        before = catalog.ledger_entries(0, 1_000)
+    run = platform.trigger("ingest", conf={"modules": [str(mv) for mv in mvs], "max_workers": 1})
+    with outside.held(outside.upstream.key(last.path, last.version, ".zip")) as gate:
+        assert gate.arrived.wait(240)
+        kill(platform.pod("fetch"))
+    looked_up = f"sumdb/{outside.log.name}/lookup/{first}"
+    with outside.held(looked_up) as gate:
+        assert gate.arrived.wait(240)
+        assert not there(platform, first, ".zip")
+        with outside.table_held(platform.settings.catalog, "ledger") as connection:
+            kill(platform.pod("validate"))
+            gate.open.set()
+            # Zip and .mod are in the bucket, and nobody sees them: the entry in the ledger is still to come.
+            platform.wait(lambda: waiting(connection, "ledger"), 240)
+            assert there(platform, first, ".zip")
+            assert not there(platform, first, ".info")
+            kill(platform.pod("publish"))
+    tasks = platform.ended("ingest", run, 480)
+    for name, index in (("fetch", 0), ("validate", -1), ("publish", -1)):
+        assert tasks[name, index] == ("success", 2)
+        assert "killed by SIGKILL (exit code 137)" in platform.log("ingest", run, name, index=index)
+    published(platform, mvs)
+    with platform.catalog as catalog:
+        after = catalog.ledger_entries(0, 1_000)
+    assert after[: len(before)] == before
+    assert len(after) == len(before) + len(mvs)
