@@ -1,4 +1,4 @@
-"""The pipeline on a real cluster, run by Airflow in a pod: from a module index to `go`, and through kills."""
+"""The pipeline on a real cluster, run by Airflow in a pod: from a module index to `go`, through kills and a drain."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.asking import Load
 from cluster.outside import waiting
 from cluster.platform import Platform, kill
 from gopherwood.module import ModuleVersion
@@ -111,3 +112,26 @@ def test_a_pod_killed_in_each_stage_loses_and_repeats_nothing(platform: Platform
         after = catalog.ledger_entries(0, 1_000)
     assert after[: len(before)] == before
     assert len(after) == len(before) + len(mvs)
+
+
+def test_a_drained_node_takes_nothing_with_it(platform: Platform) -> None:
+    """Its fetch pod and its serving pod go on elsewhere, and serving answers every request meanwhile."""
+    platform.helm("gopherwood-serving", "serving", "--set", "nodePool=pvm-pool")  # two nodes, a pod on each
+    mvs = upstream_has(platform, "drained", 2)
+    outside = platform.outside
+    with outside.held(outside.upstream.key(mvs[0].path, mvs[0].version, ".zip")) as gate:
+        run = platform.trigger("ingest", conf={"modules": [str(mv) for mv in mvs], "max_workers": 1})
+        assert gate.arrived.wait(240)
+        node = platform.pod("fetch")["spec"]["nodeName"]
+        asking = Load(platform.cluster, "load-drain", 60, ["/example.com/first/@v/list"])
+        moved = {name for name, on in platform.serving().items() if on == node}
+        platform.kubectl("drain", node, "--delete-emptydir-data", "--force", "--timeout=180s")
+    try:
+        tasks = platform.ended("ingest", run, 480)
+    finally:
+        platform.kubectl("uncordon", node)
+    assert tasks["fetch", 0] == ("success", 2)
+    published(platform, mvs)
+    assert asking.report()["failures"] == {}
+    assert moved
+    assert not moved & platform.serving().keys()
