@@ -8,10 +8,10 @@ code.
 import argparse
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from gopherwood import module
+from gopherwood import module, times
 from gopherwood.config import Settings
 from gopherwood.errors import ContentError, UsageError
 from gopherwood.module import ModuleVersion
@@ -54,7 +54,9 @@ def discover(settings: Settings, args: argparse.Namespace, stop: threading.Event
         raise UsageError("what to discover?", hint="name modules, a --seed list, or a --source")
     if source not in ("seed", "closure") and (args.wanted or args.seed):
         raise UsageError(f"--source {source} takes no modules", hint="name them without it, or with --source closure")
-    since, until = _interval(source, args)
+    since, until = times.between(args.since, args.until, may_be_empty=True)
+    if (since or until) and source != "index":
+        raise UsageError(f"--source {source} knows no times", hint="--since and --until go with --source index")
     return discover.run(
         settings, source, wanted=args.wanted, seeds=args.seed, since=since, until=until, limit=args.max, stop=stop
     )
@@ -263,24 +265,3 @@ def _path(name: str) -> str:
     except ContentError as error:
         raise UsageError(str(error), hint="name a MODULE or MODULE@VERSION, e.g. golang.org/x/mod@v0.17.0") from None
     return name
-
-
-def _interval(source: str, args: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
-    """Return --since and --until; raises UsageError for times that make no sense."""
-    since, until = _time("--since", args.since), _time("--until", args.until)
-    if since and until and since > until:
-        raise UsageError(f"--since {args.since} is after --until {args.until}", hint="exchange the two")
-    if (since or until) and source != "index":
-        raise UsageError(f"--source {source} knows no times", hint="--since and --until go with --source index")
-    return since, until
-
-
-def _time(flag: str, text: str | None) -> datetime | None:
-    """Return the time that an ISO 8601 text says, UTC when it names no zone."""
-    if not text:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{flag} {text!r} is no ISO 8601 date and time", hint="e.g. 2026-10-01T12:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
@@ -32,13 +31,12 @@ from gopherwood.errors import (
     UpstreamError,
 )
 from gopherwood.http import Client, redact
-from gopherwood.info import Info
+from gopherwood.info import MAX_INFO, Info
 from gopherwood.module import ModuleVersion
 from gopherwood.modzip import MAX_GO_MOD, MAX_ZIP_FILE
+from gopherwood.readremote import read_remote
 
 MAX_LIST = 16 << 20
-MAX_INFO = 1 << 20
-MAX_SUMDB = 4 << 20
 DIRECT = "direct"
 OFF = "off"
 _LOOKS_LIKE_HOST = re.compile(r"[.:/]")
@@ -227,20 +225,13 @@ class Upstream:
     def get_sumdb(self, name: str, subpath: str) -> bytes:
         """Return a file of a checksum database, through the first entry that supports it.
 
-        `subpath` is `latest`, `lookup/M@V` or `tile/...`. With `direct` in the list the database itself is asked.
-        Raises NotFoundError also for a lookup that is answered 400: so golang.org/x/mod/sumdb's server refuses versions
-        that no log of it can hold, and so proxies in front of one pass on that there is none.
+        With `direct` in the list the database itself is asked. Raises what `read_remote` raises.
         """
         base = self._sumdbs.get(name)
         if base is None:
             with self._sumdb_lock:
                 base = self._sumdbs.get(name) or self._sumdbs.setdefault(name, self._find_sumdb(name))
-        try:
-            return self.client.get(f"{base}/{quote(subpath, safe='/!@+~')}", limit=MAX_SUMDB).body
-        except UpstreamError as error:
-            if error.status == HTTPStatus.BAD_REQUEST and subpath.startswith("lookup/"):
-                raise NotFoundError(f"not known to the checksum database: {error}", status=error.status) from None
-            raise
+        return read_remote(self.client, base, subpath)
 
     def sumdb_url(self, name: str) -> str:
         """Return the URL at which a checksum database has answered, "" if none did or it holds credentials."""

@@ -18,9 +18,8 @@ from gopherwood.info import MAX_INFO
 from gopherwood.module import ModuleVersion
 from gopherwood.modzip import MAX_GO_MOD, MAX_ZIP_FILE
 from gopherwood.note import Verifier
+from gopherwood.readremote import MAX_REPLY
 
-MAX_REPLY: Final = 4 << 20
-"""Bytes of the longest file of a checksum database; a tile has 8 KiB."""
 LIMITS: Final = {".info": MAX_INFO, ".mod": MAX_GO_MOD, ".zip": MAX_ZIP_FILE}
 _CHUNK: Final = 1 << 20
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from gopherwood import info, module, pseudo, store
 from gopherwood.bundle.files import Files, read
 from gopherwood.bundle.manifest import VersionLine
-from gopherwood.bundle.offer import LIMITS, MAX_REPLY, copy
+from gopherwood.bundle.offer import LIMITS, copy
 from gopherwood.errors import ContentError, NotFoundError, UsageError
 from gopherwood.info import Info
 from gopherwood.module import ModuleVersion
 from gopherwood.note import Verifier
+from gopherwood.readremote import MAX_REPLY
 
 NEEDED = (".mod", ".zip")
 

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from gopherwood import fetch, output
 from gopherwood.catalog import Catalog
@@ -30,28 +31,18 @@ LONGEST_PAUSE = 0.5
 """Seconds that an idle worker waits at most before it looks again: somebody is waiting for it."""
 
 
+@dataclass
 class Worker:
     """The steps of a worker, over all that they need; `run` does them till `stop` is set."""
 
-    longest_pause = LONGEST_PAUSE
-
-    def __init__(
-        self,
-        settings: Settings,
-        number: int,
-        stop: threading.Event,
-        catalog: Catalog,
-        upstream: Upstream,
-        validator: Validator,
-        publisher: Publisher,
-    ) -> None:
-        self.settings = settings
-        self.number = number
-        self.stop = stop
-        self.catalog = catalog
-        self.upstream = upstream
-        self.validator = validator
-        self.publisher = publisher
+    settings: Settings
+    number: int
+    stop: threading.Event
+    catalog: Catalog
+    upstream: Upstream
+    validator: Validator
+    publisher: Publisher
+    longest_pause: ClassVar[float] = LONGEST_PAUSE
 
     @classmethod
     @contextmanager

@@ -8,9 +8,10 @@ of processor time, which nobody else pays.
 
 import argparse
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from gopherwood import times
 from gopherwood.config import Settings
 from gopherwood.errors import UsageError
 
@@ -40,24 +41,11 @@ def run(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> 
 
 def interval(date: str | None, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
     """Return the interval that the flags name; raises UsageError."""
-    if date and (since or until):
+    if not date:
+        return times.between(since, until)
+    if since or until:
         raise UsageError("--date and --since or --until are two ways to name an interval", hint="use one of them")
-    if date:
-        begin = _time("--date", date)
-        if begin is None or len(date) != len("2026-10-01"):
-            raise UsageError(f"--date {date!r} is no day", hint="e.g. 2026-10-01")
-        return begin, begin + timedelta(days=1)
-    begin, end = _time("--since", since), _time("--until", until)
-    if begin and end and begin >= end:
-        raise UsageError(f"--since {since} is not before --until {until}", hint="exchange the two")
-    return begin, end
-
-
-def _time(flag: str, text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{flag} {text!r} is no ISO 8601 date and time", hint="e.g. 2026-10-01T12:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    begin = times.moment("--date", date)
+    if begin is None or len(date) != len("2026-10-01"):
+        raise UsageError(f"--date {date!r} is no day", hint="e.g. 2026-10-01")
+    return begin, begin + timedelta(days=1)

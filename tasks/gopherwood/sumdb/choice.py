@@ -6,24 +6,20 @@ that no database is asked about: their names leave this machine for nobody.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from http import HTTPStatus
-from typing import Final, Protocol, Self, TypeAlias
-from urllib.parse import quote, urlsplit
+from typing import Protocol, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from gopherwood import module, toolchain
 from gopherwood.config import Settings
-from gopherwood.errors import NotFoundError, UpstreamError
+from gopherwood.errors import NotFoundError
 from gopherwood.http import Client
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import Objects
+from gopherwood.readremote import read_remote
 from gopherwood.sumdb.client import Result, SumDB
 from gopherwood.sumdb.heads import HeadStore
 from gopherwood.sumdb.setting import Database, parse_databases
 from gopherwood.sumdb.tiles import Fetch
-
-MAX_REPLY: Final = 4 << 20
-"""Bytes of one reply that are read; a tile has 8 KiB, a lookup less than 1."""
-
 
 Over: TypeAlias = Callable[[str, Fetch], Fetch]
 
@@ -120,13 +116,4 @@ def fetcher(database: Database, proxy: Proxy) -> Fetch:
     if not database.url:
         return lambda subpath: proxy.get_sumdb(database.name, subpath)
 
-    def fetch(subpath: str) -> bytes:
-        try:
-            return proxy.client.get(f"{database.url}/{quote(subpath, safe='/!@+~')}", limit=MAX_REPLY).body
-        except UpstreamError as error:
-            # So golang.org/x/mod/sumdb's server refuses versions that no log of it can hold.
-            if error.status == HTTPStatus.BAD_REQUEST and subpath.startswith("lookup/"):
-                raise NotFoundError(f"not known to the checksum database: {error}", status=error.status) from None
-            raise
-
-    return fetch
+    return lambda subpath: read_remote(proxy.client, database.url, subpath)

@@ -1,8 +1,9 @@
 """The flags of the verb, and the hours they mean."""
 
 import argparse
-from datetime import UTC, datetime
+from datetime import datetime
 
+from gopherwood import times
 from gopherwood.errors import UsageError
 
 
@@ -15,23 +16,12 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def interval(args: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
     """Return --since and --until; raises UsageError unless they are full hours in this order."""
-    since, until = _hour("--since", args.since), _hour("--until", args.until)
-    if since and until and since >= until:
-        raise UsageError(f"--since {args.since} is not before --until {args.until}", hint="exchange the two")
+    since, until = times.between(args.since, args.until)
+    for flag, at in (("--since", since), ("--until", until)):
+        if at and (at.minute or at.second or at.microsecond):
+            says = f"{flag} {at.isoformat()} is no full hour: usage is counted by the hour"
+            raise UsageError(says, hint="e.g. 2026-10-01T12:00Z")
     return since, until
-
-
-def _hour(flag: str, text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{flag} {text!r} is no ISO 8601 date and time", hint="e.g. 2026-10-01T12:00:00Z") from None
-    at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    if at.minute or at.second or at.microsecond:
-        raise UsageError(f"{flag} {text} is no full hour: usage is counted by the hour", hint="e.g. 2026-10-01T12:00Z")
-    return at
 
 
 def _count(text: str) -> int:

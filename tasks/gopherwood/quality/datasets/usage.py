@@ -3,20 +3,18 @@
 The rows are those of the Parquet files beside the store (docs/usage.md), an hour at a time, and the hours that wait.
 """
 
-import io
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from gopherwood.accesslog import AGENTS
 from gopherwood.catalog.schema import to_micros
 from gopherwood.module import ModuleVersion
-from gopherwood.objects import MissingError, Objects, open_objects
 from gopherwood.quality.rules import STOP, WARN, Cut, DataSet, Drift, Piece, Row, Table, frame, sound
 from gopherwood.states import State
+from gopherwood.usage import tables
 
-AGENTS = frozenset({"go", "proxy", "gopherwood", "browser", "bot", "tool", "load", "probe", "none", "other"})
-"""The classes of the access log's schema (accesslog/line.schema.json)."""
 FILES = ("info", "mod", "zip")
 COLUMNS = ("kind", "module", "version", "method", "status", "agent", "requests", "bytes")
 LATE = timedelta(hours=6)
@@ -27,13 +25,13 @@ _FILE = re.compile(r"requests/day=(\d{4}-\d{2}-\d{2})/(\d{2})\.parquet")
 def cut(cut: Cut) -> Iterator[Piece]:
     """Yield the files' rows of the interval, or of the last day, an hour each; and the hours that were counted."""
     since, until = cut.day
-    usage = open_objects(f"{cut.settings.store_url.rstrip('/')}/usage", mutable=True, settings=cut.settings)
+    usage = tables.open_usage(cut.settings)
     requests = moved = 0
-    for key in sorted(usage.keys("requests/")):
-        hour = _hour(key)
-        if hour is None or not since - timedelta(hours=1) < hour < until:
+    for hour in sorted(filter(None, map(_hour, usage.keys("requests/")))):
+        if not since - timedelta(hours=1) < hour < until:
             continue
-        rows = _rows(usage, key)
+        found = tables.read(usage, "requests", hour, list(COLUMNS))
+        rows: list[Row] = [] if found is None else found.to_dict("records")  # none: taken away since it was listed
         requests += sum(row["requests"] for row in rows)
         moved += sum(row["bytes"] for row in rows)
         yield "requests", _columns(cut, rows, hour)
@@ -53,17 +51,6 @@ def cut(cut: Cut) -> Iterator[Piece]:
 def _hour(key: str) -> datetime | None:
     match = _FILE.fullmatch(key)
     return datetime.fromisoformat(f"{match[1]}T{match[2]}:00:00+00:00") if match else None
-
-
-def _rows(usage: Objects, key: str) -> list[Row]:
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(io.BytesIO(usage.read(key))).read(columns=list(COLUMNS))
-    except MissingError:  # taken away since it was listed
-        return []
-    found: list[Row] = table.to_pylist()
-    return found
 
 
 def _columns(cut: Cut, rows: list[Row], hour: datetime) -> dict[str, list[Any]]:
