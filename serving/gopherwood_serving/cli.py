@@ -19,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     try:
         settings = _with_flags(Settings.from_env(), build_parser().parse_args(argv))
-        settings = replace(settings, serving_port=_free_port(settings.serving_host, settings.serving_port))
-        _serve(settings)
+        with take_port(settings.serving_host, settings.serving_port) as taken:
+            _serve(replace(settings, serving_port=int(taken.getsockname()[1])))
     except GopherwoodError as error:
         print(f"gopherwood-serving: {error.diagnostics()}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -50,25 +50,39 @@ def _with_flags(settings: Settings, flags: argparse.Namespace) -> Settings:
     return replace(settings, **given)
 
 
-def _free_port(host: str, port: int) -> int:
-    """Return the port to bind, a free one for 0; raises ConfigError when somebody has it.
+def take_port(host: str, port: int) -> socket.socket:
+    """Return a socket that keeps the port (a free one for 0) for us; raises ConfigError when somebody has it.
 
     The workers share a port with SO_REUSEPORT, so a second server on the same port would not fail but take half of the
-    requests: it is tried here, once, without that option.
+    requests: it is tried here, once, without that option. What is returned never listens. It is bound with the option
+    till we end, so that workers may join it and nobody else is given the same free port before they listen.
     """
     if not 0 <= port < 1 << 16:
         raise ConfigError(f"GOPHERWOOD_SERVING_PORT={port} is no port")
+    shared = [socket.SO_REUSEPORT]
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return int(probe.getsockname()[1])
+        if port:
+            _bound(host, port, [socket.SO_REUSEADDR]).close()
+            shared.append(socket.SO_REUSEADDR)  # connections of a server that has just ended may linger there
+        return _bound(host, port, shared)
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host} port {port}: {error.strerror}",
             hint="set GOPHERWOOD_SERVING_PORT (--port) to a free port of this machine",
         ) from None
+
+
+def _bound(host: str, port: int, options: Sequence[int]) -> socket.socket:
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind)
+    try:
+        for option in options:
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _serve(settings: Settings) -> None:

@@ -19,7 +19,8 @@ import pytest
 from fakes.goproxy import make_module
 from fakes.site import Site
 from gopherwood import __version__
-from gopherwood_serving import fastlane
+from gopherwood.errors import ConfigError
+from gopherwood_serving import cli, fastlane
 
 PROGRAM = Path(sys.executable).with_name("gopherwood-serving")
 
@@ -44,6 +45,17 @@ def test_a_taken_port_names_the_setting(tmp_path: Path, site: Site) -> None:
     assert "GOPHERWOOD_SERVING_PORT" in done.stderr
     assert f"port {site.port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_free_port_is_nobody_elses_before_the_server_listens() -> None:
+    """Two servers that asked for a free port at once were once given the same one, and shared its requests."""
+    with cli.take_port("127.0.0.1", 0) as taken:
+        host, port = taken.getsockname()
+        with pytest.raises(ConfigError, match=f"port {port}"):
+            cli.take_port(host, port)
+        with socket.socket() as worker:
+            worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            worker.bind((host, port))
 
 
 @pytest.mark.parametrize(
