@@ -18,7 +18,7 @@ from gopherwood.config import Settings
 from gopherwood.errors import StorageError
 from gopherwood.objects import Objects, open_objects
 from gopherwood.store import key, open_store
-from gopherwood_serving import index, misses, reports, sockets
+from gopherwood_serving import index, misses, process, reports, sockets
 from gopherwood_serving.access import MODULE_KINDS, SILENT, AccessLog, Note, note_of
 from gopherwood_serving.accessfiles import open_access_log
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
@@ -29,7 +29,7 @@ from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
 from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
-from gopherwood_serving.routes import CACHED_ONLY, REPORTS, NoRouteError, Route, parse
+from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
 from gopherwood_serving.send import Sent, send
 from gopherwood_serving.sumdb import SumDBMirror, missed_tile
 
@@ -208,8 +208,8 @@ class App:
             return await self._in_thread(index.answer, self.catalog, scope.query_string)
         if route.kind == "probe":
             return await self._probe(route.path)
-        if route.path.startswith(REPORTS):
-            return await self._in_thread(reports.answer, self.reports, "quality", route.path.removeprefix(REPORTS))
+        if route.kind == "report":
+            return await self._in_thread(reports.answer, self.reports, route.path)
         if self.pages is None:
             from gopherwood_serving.web import Pages
 
@@ -235,6 +235,7 @@ class App:
             ("memory_bytes", self.memory.size),
             ("memory_entries", len(self.memory)),
             ("memory_evictions_total", self.memory.evictions),
+            ("workers", self.settings.serving_workers),
             ("misses_noted_total", self.misses.noted),
             ("misses_dropped_total", self.misses.dropped),
             ("sequence", max(self.published.sequence, 0)),
@@ -242,7 +243,7 @@ class App:
             ("access_log_lost_total", self.access.lost if self.access else 0),
         ):
             self.metrics.set(name, value)
-        return self.metrics.render()
+        return self.metrics.render() + process.render(self.metrics.worker)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
@@ -325,6 +326,7 @@ def _metrics(worker: int) -> Metrics:
     metrics.declare("memory_evictions_total", "counter", "Answers dropped from memory to make room.")
     metrics.declare("misses_noted_total", "counter", "Requests for what is not held, noted for ingestion.")
     metrics.declare("misses_dropped_total", "counter", "Requests for what is not held that were too many to note.")
+    metrics.declare("workers", "gauge", "Workers of this server: a scrape meets one of them.")
     metrics.declare("sequence", "gauge", "Sequence number of the newest publish that lists in memory know of.")
     metrics.declare("access_log_lines_total", "counter", "Lines of the access log that were written.")
     metrics.declare("access_log_lost_total", "counter", "Lines of the access log that were lost, unwritten.")

@@ -18,8 +18,8 @@ CACHED_ONLY = "/cached-only/"
 """Prefix with which clients of the public proxy say: answer from what you hold, fetch nothing. We never fetch."""
 SUFFIXES = {"info": ".info", "mod": ".mod", "zip": ".zip"}
 PAGES = frozenset({"/", "/static/icon.svg", "/static/style.css"})
-REPORTS = "/quality/"
-"""Where pages are that commands wrote (reports.py)."""
+REPORTS = {"/quality/": "quality/", "/reports/": ""}
+"""Where pages are that commands wrote (reports.py): a prefix, and the folder of the reports that is below it."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -51,8 +51,11 @@ def parse(path: str) -> Route:
     """Tell what a path asks for; raises NoRouteError."""
     if len(path) > LONGEST_PATH:
         raise NoRouteError(f"a path of {len(path)} characters is no module's")
-    if path in PAGES or path.startswith(REPORTS):
+    if path in PAGES:
         return Route("page", path)
+    for prefix, folder in REPORTS.items():
+        if path.startswith(prefix):
+            return Route("report", folder + path.removeprefix(prefix))
     if path in PROBES:
         return Route("probe", path)
     if path == "/index":
