@@ -29,13 +29,10 @@ from gopherwood.errors import ContentError, ImmutabilityError, StorageError
 from gopherwood.ledger.append import Appender
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import MissingError, Objects, UnstorableError, check_storable, open_objects
-from gopherwood.staging import Staging
+from gopherwood.staging import Staging, garbage_seconds
 from gopherwood.states import State
 
 log = logging.getLogger(__name__)
-
-GARBAGE_SECONDS = 3600.0
-"""How old unfinished files and forgotten staging must be to be removed, unless leases are longer."""
 
 LISTS = 500
 """Version lists rewritten with one round of fsyncs."""
@@ -216,7 +213,7 @@ class Publisher:
 
         Listing all of staging is dear, so one publisher does it for all, and not again before more can be old.
         """
-        older_than = max(GARBAGE_SECONDS, 2 * self._settings.lease_seconds)
+        older_than = garbage_seconds(self._settings)
         last, now = self._catalog.cursor(SWEPT), self._catalog.clock()
         if last and now - datetime.fromisoformat(last) < timedelta(seconds=older_than):
             return

@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from gopherwood.config import Settings
 from gopherwood.errors import StorageError
 from gopherwood.module import ModuleVersion
 from gopherwood.objects import LocalFolder, MissingError, Objects, sync_paths
@@ -34,6 +35,14 @@ PART = ".part"
 """Suffix of files that are being written."""
 
 COMMITTED_MODE = 0o444
+
+GARBAGE_SECONDS = 3600.0
+"""How old unfinished files and forgotten staging must be to be removed, unless leases are longer."""
+
+
+def garbage_seconds(settings: Settings) -> float:
+    """Return the age from which on what nobody needs is garbage: nobody who lives can be about to need it."""
+    return max(GARBAGE_SECONDS, 2 * settings.lease_seconds)
 
 
 class Staging:
@@ -137,11 +146,15 @@ class Staging:
 
         `older_than` must be longer than a lease: a fetch under way has a token that the catalog does not know yet.
         """
-        limit = time.time() - older_than
-        dead = [token for token in self._tokens() - set(live_tokens) if self._last_written(token) <= limit]
+        dead = self.forgotten(live_tokens, older_than)
         self.drop(dead)
         self.objects.sweep(older_than)
         return len(dead)
+
+    def forgotten(self, live_tokens: Collection[str], older_than: float) -> list[str]:
+        """Return the tokens that are not live and were last written `older_than` seconds ago; see `sweep`."""
+        limit = time.time() - older_than
+        return [token for token in self._tokens() - set(live_tokens) if self._last_written(token) <= limit]
 
     def close(self) -> None:
         """Remove the scratch folder, if this object made one."""

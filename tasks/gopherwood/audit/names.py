@@ -31,11 +31,11 @@ def extras(objects: Objects, catalog: Catalog, *, young_seconds: float, beat: Ca
         if not key.startswith(BESIDE):
             batch[key] = name_of(key)
         if len(batch) >= BATCH:
-            found += _unpublished(objects, catalog, batch, young_seconds)
+            found += unpublished(objects, catalog, batch, young_seconds)
             batch.clear()
             if not beat():
                 return None
-    return found + _unpublished(objects, catalog, batch, young_seconds)
+    return found + unpublished(objects, catalog, batch, young_seconds)
 
 
 def settle_extras(objects: Objects, catalog: Catalog, found: Iterable[str]) -> int:
@@ -51,7 +51,8 @@ def settle_extras(objects: Objects, catalog: Catalog, found: Iterable[str]) -> i
     return len(now)
 
 
-def _unpublished(objects: Objects, catalog: Catalog, batch: dict[str, Name | None], young: float) -> list[str]:
+def unpublished(objects: Objects, catalog: Catalog, batch: dict[str, Name | None], young: float) -> list[str]:
+    """Return the keys of these that nobody published, and nobody is about to; `batch` has what each is a file of."""
     names = {name for name in batch.values() if name}
     published: dict[str, set[str]] = defaultdict(set)
     for path, versions in catalog.listed(sorted({path for path, _ in names})).items():

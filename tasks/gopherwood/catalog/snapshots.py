@@ -214,5 +214,12 @@ TOTALS: Mapping[str, sa.Select[Any]] = {
     "evidence_orphans": _orphans(evidence),
     "origin_orphans": _orphans(origins),
     "open": sa.select(sa.func.count()).select_from(versions).where(_IN_FLIGHT),
+    "versions": sa.select(sa.func.count()).select_from(versions),
+    "stateless": sa.select(sa.func.count())
+    .select_from(versions)
+    .where(versions.c.state.not_in([state.value for state in State])),
+    "ownerless": sa.select(sa.func.count())
+    .select_from(versions)
+    .where(versions.c.state == State.LEASED.value, versions.c.owner.is_(None)),
 }
 """Numbers of the catalog as a whole, by name: what `Snapshot.one` asks."""

@@ -115,6 +115,10 @@ class Objects(Protocol):
         """Remove a key, absent or not; StorageError unless opened as mutable (staging)."""
         ...
 
+    def leftovers(self, older_than: float) -> list[str]:
+        """Return the names of what crashed writers left behind for `older_than` seconds; `sweep` removes it."""
+        ...
+
     def sweep(self, older_than: float) -> int:
         """Remove what crashed writers left behind for `older_than` seconds; return how many files."""
         ...

@@ -190,15 +190,24 @@ class LocalFolder:
             for parent in itertools.takewhile(lambda folder: folder != self.root, path.parents):
                 parent.rmdir()
 
-    def sweep(self, older_than: float) -> int:
-        """Remove temporaries last written more than `older_than` seconds ago."""
-        limit, removed = time.time() - older_than, 0
+    def leftovers(self, older_than: float) -> list[str]:
+        """Return the temporaries last written more than `older_than` seconds ago."""
+        limit, found = time.time() - older_than, []
         with _storage_errors(self.url), suppress(FileNotFoundError):
             for entry in os.scandir(self.root / TEMPORARIES):
                 with suppress(FileNotFoundError):
                     if entry.stat().st_mtime <= limit:
-                        Path(entry.path).unlink()
-                        removed += 1
+                        found.append(f"{TEMPORARIES}/{entry.name}")
+        return found
+
+    def sweep(self, older_than: float) -> int:
+        """Remove temporaries last written more than `older_than` seconds ago."""
+        removed = 0
+        with _storage_errors(self.url):
+            for name in self.leftovers(older_than):
+                with suppress(FileNotFoundError):
+                    (self.root / name).unlink()
+                    removed += 1
         return removed
 
     def _source(self, data: bytes | Path, device: int, temporaries: list[Path]) -> Path:

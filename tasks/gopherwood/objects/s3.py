@@ -153,6 +153,10 @@ class Bucket:
         with _storage_errors(key):
             self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
+    def leftovers(self, older_than: float) -> list[str]:
+        """Return nothing: a put leaves nothing unfinished behind."""
+        return []
+
     def sweep(self, older_than: float) -> int:
         """Remove nothing: a put leaves nothing unfinished behind."""
         return 0
