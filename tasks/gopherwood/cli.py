@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(verbs)
     for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _usage, _notify):
         add(verbs)
-    for add in (_migrate, _smoke, _release, _promote, _up):
+    for add in (_exporter, _migrate, _smoke, _release, _promote, _up):
         add(verbs)
     return parser
 
@@ -211,6 +211,13 @@ def _notify(verbs: Verbs) -> None:
     from gopherwood import notices
 
     notices.add_arguments(_verb(verbs, "notify", "tell people and programs what happened: Slack, webhooks, mail, Atom"))
+
+
+def _exporter(verbs: Verbs) -> None:
+    from gopherwood import exporter
+
+    says = "stand by with the batch side's metrics, for Prometheus: queue, publishes, damages, ledger, notices, DAGs"
+    exporter.add_arguments(_verb(verbs, "exporter", says))
 
 
 def _migrate(verbs: Verbs) -> None:

@@ -185,6 +185,13 @@ def notify(settings: Settings, args: argparse.Namespace, stop: threading.Event) 
     return notices.run(settings, args, stop)
 
 
+def exporter(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> int:
+    """Run `exporter`."""
+    from gopherwood import exporter
+
+    return exporter.run(settings, args, stop)
+
+
 def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `migrate`."""
     from gopherwood import status
@@ -239,6 +246,7 @@ COMMANDS: dict[str, Command] = {
     "ledger": ledger,
     "usage": usage,
     "notify": notify,
+    "exporter": exporter,
     "migrate": migrate,
     "smoke": smoke,
     "release": release,

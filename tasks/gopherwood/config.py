@@ -68,6 +68,11 @@ class Settings:
     access_log_days: int = _setting(30, "days that files of the access log are kept, once `usage` has counted them")
     access_log_addresses: str = _setting("off", "whether the access log has the addresses of clients: off or on")
     checkout: Path = _setting(Path(), "checkout of the project, with helm-values/, for `release` and `promote`")
+    airflow_url: str = _setting(
+        "", "URL of Airflow's API, for `exporter` to ask when DAGs succeeded; default: not asked"
+    )
+    airflow_user: str = _setting("", "who asks it")
+    airflow_password: str = _setting("", "and the password; no flag", secret=True)
     airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")
 
     @property

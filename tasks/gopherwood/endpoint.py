@@ -77,14 +77,17 @@ class Endpoint:
         """Return the bytes of a GET of a target."""
         return self.prefix + (target if target[0] == "/" else f"/{target}").encode("ascii") + self.tail
 
-    def request_with_body(self, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """Return the bytes of a POST. Raises ValueError for a header that would end its line."""
+    def request_with_body(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Return the bytes of a POST, or of another request with headers of its own.
+
+        Raises ValueError for a header that would end its line.
+        """
         given = {**headers, "Content-Length": str(len(body))}
         if any(char in "\r\n" for pair in given.items() for text in pair for char in text):
             raise ValueError("a header of more than one line")
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items()).encode("latin-1")
         get = self.request(target)
-        return b"POST" + get.removeprefix(b"GET").removesuffix(b"\r\n") + lines + b"\r\n" + body
+        return method.encode() + get.removeprefix(b"GET").removesuffix(b"\r\n") + lines + b"\r\n" + body
 
     def connection(self, allowed: Reach | None = None) -> wire.Connection:
         """Return a kept connection, else a new one; `allowed` is how near a redirect may lead.

@@ -148,12 +148,19 @@ class Client:
         Whether it may be sent again only the caller knows. No message names the path of the URL, which may be secret.
         Raises UpstreamError when there is no whole reply, and StoppedError.
         """
+        return self._once("POST", url, body, headers, limit)
+
+    def get_once(self, url: str, headers: Mapping[str, str], *, limit: int = 1 << 20) -> Response:
+        """Return the reply to a GET with headers of its own, as `post` does: for an API that wants a token."""
+        return self._once("GET", url, b"", headers, limit)
+
+    def _once(self, method: str, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Response:
         match = endpoint.URL.fullmatch(url)
         if not match:
             raise UsageError("not an http or https URL")
         at = endpoint.Endpoint.of(match, self._proxies, self._timeout)
         parts: list[bytes] = []
-        request = at.request_with_body(match["target"] or "/", headers, body)
+        request = at.request_with_body(method, match["target"] or "/", headers, body)
         try:
             head, refusal = self._on(at.connection(), at, request, limit, parts.append)
         except UpstreamError as error:

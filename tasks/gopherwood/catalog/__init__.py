@@ -3,8 +3,8 @@
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
 tree heads, events), `notices` (which sink was told what), `damages` and `scrubs` (what audits find and have seen),
 `ledger` (our transparency log), `origins` (where versions come from), `quality` (what checks of all of it said),
-`snapshots` (all of it at one moment) and `usage` (downloads), over `db` (SQLite or PostgreSQL). Import everything from
-here. A catalog is safe to use from many threads; each process opens its own.
+`signals` (for whoever watches), `snapshots` (all of it at one moment) and `usage` (downloads), over `db` (SQLite or
+PostgreSQL). Import everything from here. A catalog is safe to use from many threads; each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims
@@ -17,6 +17,7 @@ from gopherwood.catalog.origins import Finding, Look, NewOrigin, OriginCheck, Or
 from gopherwood.catalog.quality import ListDigest, Measures, Quality, QualityRun, RuleResult
 from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs, part_of
+from gopherwood.catalog.signals import Delays, Scrubbed, Signals, SinkLag, Tally
 from gopherwood.catalog.snapshots import Page, Row, Snapshot, Snapshots
 from gopherwood.catalog.usage import Downloads, Usage, UsageHour
 from gopherwood.catalog.values import (
@@ -56,6 +57,7 @@ __all__ = [
     "Catalog",
     "Clock",
     "Damage",
+    "Delays",
     "Downloads",
     "Enqueued",
     "Event",
@@ -86,10 +88,13 @@ __all__ = [
     "Round",
     "Row",
     "RuleResult",
+    "Scrubbed",
     "Selector",
     "Sink",
+    "SinkLag",
     "Snapshot",
     "StoredEvent",
+    "Tally",
     "UsageHour",
     "VersionRow",
     "Wanted",
@@ -98,5 +103,5 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Notices, Damages, Scrubs, Ledger, Origins, Quality, Snapshots, Usage):
+class Catalog(Claims, Reads, Notes, Notices, Damages, Scrubs, Ledger, Origins, Quality, Signals, Snapshots, Usage):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""
