@@ -52,4 +52,5 @@ def samples(text: str) -> Samples:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    return "{%s}" % ",".join(f'{name}="{value}"' for name, value in sorted(labels.items())) if labels else ""
+    inside = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    return f"{{{inside}}}" if inside else ""

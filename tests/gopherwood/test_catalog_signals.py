@@ -1,4 +1,4 @@
-"""What the catalog says to whoever watches, on both databases; what is counted bit by bit equals what is counted anew."""
+"""What the catalog says to whoever watches, on both databases: counted bit by bit as if counted anew."""
 
 from datetime import timedelta
 from typing import Any

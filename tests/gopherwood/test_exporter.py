@@ -1,5 +1,6 @@
-"""The batch side as metrics: what a scrape says is what the catalog knows, and what it does not say it does not know."""
+"""The batch side as metrics: a scrape says what the catalog knows, and says so when it knows nothing."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -77,6 +78,13 @@ def test_no_name_that_others_chose_is_a_label(scrape: dict[str, float]) -> None:
     assert scrape['gopherwood_rejected_versions{reason="other"}'] == 1
     assert scrape['gopherwood_events_total{kind="other"}'] == 1
     assert not [name for name in scrape if "example" in name or "made-up" in name or "removed" in name]
+
+
+def test_every_metric_is_explained(scrape: dict[str, float]) -> None:
+    """docs/monitoring.md says what each is."""
+    page = (Path(__file__).resolve().parents[2] / "docs/monitoring.md").read_text()
+    names = {re.sub(r"(_bucket|_sum|_count)?(\{.*)?$", "", name) for name in scrape}
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []
 
 
 def test_kinds_are_those_that_notices_tell() -> None:

@@ -103,9 +103,7 @@ class Platform:
         scrubbed = catalog.scrubbed()
         yield counter("scrub_versions", "Module versions read again, ever.", scrubbed.versions)
         yield counter("scrub_bytes", "Bytes read again, ever.", scrubbed.bytes)
-        yield counter(
-            "scrub_mismatches", "Files that were not what was published.", scrubbed.mismatches
-        )
+        yield counter("scrub_mismatches", "Files that were not what was published.", scrubbed.mismatches)
         last = catalog.last_scrubbed().values()
         yield time("scrub_last", "When a part of the store was last read to its end.", max(last, default=None))
         yield time("scrub_oldest", "When the part that waits longest was read to its end.", min(last, default=None))
