@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from kubernetes.client import ApiException
 from kubernetes.client import models as k8s
 
-from gopherwood_airflow import command, manifest, poolcheck, sizes
+from gopherwood_airflow import command, manifest, poolcheck, sizes, trace
 from gopherwood_airflow.endings import Cause, Ending, ending, terminated, vanished
 from gopherwood_airflow.jobs import Job, job_of
 from gopherwood_airflow.node_pools import DEFAULT, NodePool
@@ -89,6 +89,9 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
         pod = super().build_pod_request_obj(context, **kwargs)
         # Variables for each Service of the namespace: that of `gopherwood-serving` would be our setting of that name.
         pod.spec.enable_service_links = False
+        who = [k8s.V1EnvVar(name=name, value=text) for name, text in trace.environment(context).items()]
+        for container in pod.spec.containers:
+            container.env = [*(container.env or []), *who]
         return pod
 
     def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:

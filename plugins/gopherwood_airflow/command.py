@@ -16,6 +16,11 @@ NO_RETRY = {2: "bad usage or configuration", 3: "integrity: stop, and look befor
 FALSE = frozenset({"", "false", "none", "0", "[]", "{}"})
 """What a template may render to (in any case of letters) that means no."""
 
+KNOWN_HERE = frozenset(
+    ("time", "level", "event", "source", "verb", "dag", "task", "run", "try", "map_index", "trace", "span")
+)
+"""Fields of a line that the log of a task need not repeat: it is the log of that task."""
+
 TEMPLATE_FIELDS = ("arguments", "more_arguments", "only_if")
 
 
@@ -56,9 +61,9 @@ def readable(line: str) -> tuple[int, str]:
     if not isinstance(record, dict) or "event" not in record:
         return logging.INFO, line
     level = logging.getLevelNamesMapping().get(str(record.get("level")).upper(), logging.INFO)
-    rest = "".join(
-        f" {key}={value}" for key, value in record.items() if key not in ("time", "level", "event", "source")
-    )
+    if "module" in record and "version" in record:
+        record["module"] = f"{record['module']}@{record.pop('version')}"
+    rest = "".join(f" {key}={value}" for key, value in record.items() if key not in KNOWN_HERE)
     return level, f"{record['event']}{rest}"
 
 

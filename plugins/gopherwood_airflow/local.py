@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from airflow.sdk import BaseOperator
 
-from gopherwood_airflow import command, sizes
+from gopherwood_airflow import command, sizes, trace
 from gopherwood_airflow.jobs import Job
 from gopherwood_airflow.node_pools import DEFAULT, NodePool
 
@@ -67,7 +67,7 @@ class LocalProcess(command.CommandLine, BaseOperator):
         self.log.info("running %s (on a cluster: in node pool %s)", " ".join(line), self.node_pool.name)
         with tempfile.TemporaryDirectory(prefix="gopherwood-task-") as folder:
             handed_over = Path(folder, "result.json")
-            code = self._run(line, {"GOPHERWOOD_XCOM": str(handed_over)})
+            code = self._run(line, {"GOPHERWOOD_XCOM": str(handed_over), **trace.environment(context)})
             if error := command.failure(code, line[0]):
                 raise error
             return command.result(handed_over.read_text()) if self.do_xcom_push and handed_over.exists() else None

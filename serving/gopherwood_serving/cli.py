@@ -6,7 +6,7 @@ codes are those of errors.py.
 
 import argparse
 import socket
-import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,17 +14,28 @@ from gopherwood import __version__, output
 from gopherwood.config import Settings
 from gopherwood.errors import EXIT_DONE, ConfigError, GopherwoodError
 
+VERB = "serving"
+"""What its log lines call it."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
+    flags = build_parser().parse_args(argv)
+    output.start_logging(None, verb=VERB)
+    began = time.monotonic()
+    code, error = _outcome(flags)
+    output.say_end(VERB, code, time.monotonic() - began, error)
+    return code
+
+
+def _outcome(flags: argparse.Namespace) -> tuple[int, GopherwoodError | None]:
     try:
-        settings = _with_flags(Settings.from_env(), build_parser().parse_args(argv))
+        settings = _with_flags(Settings.from_env(), flags)
         with take_port(settings.serving_host, settings.serving_port) as taken:
             _serve(replace(settings, serving_port=int(taken.getsockname()[1])))
     except GopherwoodError as error:
-        print(f"gopherwood-serving: {error.diagnostics()}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    return EXIT_DONE
+        return error.exit_code, error
+    return EXIT_DONE, None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -90,7 +101,6 @@ def _serve(settings: Settings) -> None:
     from gopherwood_serving.server import Server
 
     create_app(settings).close()  # a URL of no store or no catalog is found here, and not in each worker
-    output.start_logging(None)
     host = f"[{settings.serving_host}]" if ":" in settings.serving_host else settings.serving_host
     print(f"serving {settings.store_url} at http://{host}:{settings.serving_port}", flush=True)  # noqa: T201
     Server(settings).run()

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-import traceback
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -338,22 +338,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     from gopherwood import output
 
     # `up` talks to a person, whatever its output is piped into.
-    output.start_logging(getattr(args, "log", None) or ("text" if args.command == "up" else None))
+    output.start_logging(getattr(args, "log", None) or ("text" if args.command == "up" else None), verb=args.command)
+    stop, began = threading.Event(), time.monotonic()
+    code, error = _outcome(args, stop)
+    output.say_end(args.command, code, time.monotonic() - began, error, stopped=stop.is_set())
+    return code
+
+
+def _outcome(args: argparse.Namespace, stop: threading.Event) -> tuple[int, Exception | None]:
+    """Run a command; return its exit code, and the error that it ended with."""
     try:
         # `up` waits for its children as it sees fit.
-        with _stoppable(None if args.command == "up" else GRACE) as stop:
-            return _run(args, stop)
+        with _stoppable(stop, None if args.command == "up" else GRACE):
+            return _run(args, stop), None
     except GopherwoodError as error:
-        print(f"gopherwood {args.command}: {error.diagnostics()}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        return error.exit_code, error
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED, None
     except KeyboardInterrupt:
-        return EXIT_FAILED
-    except Exception:  # noqa: BLE001  # the one broad net: a crash is exit code 1 and a traceback in the task's log
-        traceback.print_exc()
-        return EXIT_FAILED
+        return EXIT_FAILED, None
+    except Exception as error:  # noqa: BLE001  # the one broad net: a crash is exit code 1 and a traceback in the log
+        return EXIT_FAILED, error
 
 
 def _run(args: argparse.Namespace, stop: threading.Event) -> int:
@@ -370,12 +376,11 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
 
 
 @contextmanager
-def _stoppable(grace: float | None) -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set; `grace` seconds later the process ends, whatever it is doing.
+def _stoppable(stop: threading.Event, grace: float | None) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set an event; `grace` seconds later the process ends, whatever it is doing.
 
     A second SIGINT raises KeyboardInterrupt.
     """
-    stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
@@ -388,7 +393,7 @@ def _stoppable(grace: float | None) -> Iterator[threading.Event]:
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -253,7 +253,7 @@ class Publisher:
                 files = {suffix: self._objects.fetch_to(key, Path(scratch)) for suffix, key in keys.items()}
                 verify(job, files)
             except (MissingError, ContentError):
-                log.warning("not staged", extra={"module_version": str(job.mv), "detail": str(error)})
+                log.warning("not staged", extra={"mv": str(job.mv), "detail": str(error)})
                 outcomes.append(Outcome(job=job, state=State.FAILED, reason=NOT_STAGED, detail=str(error)))
                 return None
         return Candidate(job, keys, {}, already=True)
@@ -303,7 +303,7 @@ class Publisher:
             payload["ledger"] = each.logged.record.decode()
         else:
             detail = f"{self._objects.url} holds other bytes: {keys}"
-        log.error("conflict", extra={"module_version": str(each.job.mv), **payload})
+        log.error("conflict", extra={"mv": str(each.job.mv), **payload})
         return Outcome(
             job=each.job,
             state=State.HELD,

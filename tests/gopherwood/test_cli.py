@@ -88,7 +88,7 @@ def test_a_setting_of_the_wrong_form_is_named() -> None:
 @pytest.mark.parametrize("line", ["status --batch x", "discover", "discover --source index --since x"])
 def test_bad_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong setting and a contradiction end with 2, a line on stderr, and nothing on stdout."""
-    assert cli.main(line.split()) == EXIT_USAGE
+    assert cli.main(["--log", "text", *line.split()]) == EXIT_USAGE
     said = capsys.readouterr()
     assert (said.out, said.err.startswith("gopherwood ")) == ("", True)
 
@@ -134,7 +134,7 @@ def test_numbers_that_make_no_sense_are_refused(line: str, says: str, capsys: py
 )
 def test_usage_errors_say_what_to_do(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What is wrong is said once, and a second line says what would be right."""
-    assert cli.main(line.split()) == EXIT_USAGE
+    assert cli.main(["--log", "text", *line.split()]) == EXIT_USAGE
     said = capsys.readouterr().err
     assert (says in said, len(said.splitlines())) == (True, 2)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import airflow_alone
+from gopherwood_airflow import trace
 from podspec import IMAGE, manifest
 
 assert airflow_alone
@@ -102,6 +103,15 @@ def context(**task: Any) -> Any:
     """Return what Airflow tells of a task that runs."""
     ti = SimpleNamespace(**{"dag_id": "ingest", "task_id": "on_it", "map_index": -1, "try_number": 2} | task)
     return {"ti": ti, "run_id": "scheduled__2026-10-01T00:00:00+00:00", "dag": None}
+
+
+def test_a_pod_is_told_whose_work_it_is(pod_of: Any) -> None:
+    """Its variables name DAG, task, run and try, and carry the run's trace: log lines of all its tasks share it."""
+    made = manifest(pod_of(), context(map_index=3))["spec"]["containers"][0]["env"]
+    variables = {each["name"]: each.get("value") for each in made}
+    assert (variables["AIRFLOW_CTX_TASK_ID"], variables["AIRFLOW_CTX_TRY_NUMBER"]) == ("on_it", "2")
+    run = trace.traceparent("ingest", "scheduled__2026-10-01T00:00:00+00:00")
+    assert variables["TRACEPARENT"].split("-")[1] == run.split("-")[1]
 
 
 def test_labels_name_dag_task_and_run(pod_of: Any) -> None:

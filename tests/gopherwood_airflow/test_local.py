@@ -1,5 +1,6 @@
 """The local process: the same command line, log, exit codes and way to die as in a pod."""
 
+import json
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from structlog.testing import capture_logs
 
 import airflow_alone
-from gopherwood_airflow import local
+from gopherwood_airflow import local, trace
 from gopherwood_airflow.pods import TaskPod
 
 assert airflow_alone
@@ -184,3 +186,21 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def test_a_command_is_told_whose_work_it_is(tmp_path: Path) -> None:
+    """DAG, run, task, try and the run's trace are in its environment, in the words of Airflow and of W3C."""
+    ti = SimpleNamespace(dag_id="ingest", task_id="fetch", try_number=2, map_index=3)
+    code = f"import json, os; json.dump(dict(os.environ), open({str(tmp_path / 'env')!r}, 'w'))"
+    task(code).execute({"ti": ti, "run_id": "manual__1"})
+    env = json.loads((tmp_path / "env").read_text())
+    assert {name: text for name, text in env.items() if name.startswith("AIRFLOW_CTX_")} == {
+        "AIRFLOW_CTX_DAG_ID": "ingest",
+        "AIRFLOW_CTX_TASK_ID": "fetch",
+        "AIRFLOW_CTX_DAG_RUN_ID": "manual__1",
+        "AIRFLOW_CTX_TRY_NUMBER": "2",
+        "AIRFLOW_CTX_MAP_INDEX": "3",
+    }
+    version, trace_id, span, flags = env["TRACEPARENT"].split("-")
+    assert (version, len(trace_id), len(span), flags) == ("00", 32, 16, "01")
+    assert trace_id == trace.traceparent("ingest", "manual__1").split("-")[1]

@@ -113,7 +113,7 @@ def work(settings: Settings, number: int, parent: int, stop: threading.Event) ->
 
 def main(style: str, number: str, parent: str) -> int:
     """Run one worker; return its exit code (errors.py)."""
-    output.start_logging(style)
+    output.start_logging(style, verb="ingest")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
