@@ -12,7 +12,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 PROGRAM = ("gopherwood",)
 SKIPPED = 99
-NO_RETRY = {2: "bad usage or configuration", 3: "integrity: stop, and look before anything runs again"}
+NO_RETRY = {
+    2: "bad usage or configuration",
+    3: "integrity: stop, and look before anything runs again",
+    4: "no verdict: the test could not measure, and nothing is known of what it was about",
+}
 FALSE = frozenset({"", "false", "none", "0", "[]", "{}"})
 """What a template may render to (in any case of letters) that means no."""
 

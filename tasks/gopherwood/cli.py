@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(verbs)
     for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _usage, _notify):
         add(verbs)
-    for add in (_exporter, _migrate, _smoke, _release, _promote, _up):
+    for add in (_exporter, _loadtest, _migrate, _smoke, _release, _promote, _up):
         add(verbs)
     return parser
 
@@ -218,6 +218,13 @@ def _exporter(verbs: Verbs) -> None:
 
     says = "stand by with the batch side's metrics, for Prometheus: queue, publishes, damages, ledger, notices, DAGs"
     exporter.add_arguments(_verb(verbs, "exporter", says))
+
+
+def _loadtest(verbs: Verbs) -> None:
+    from gopherwood import loadtest
+
+    says = "put load on serving or on the pipeline, and say with a report whether it holds what is promised"
+    loadtest.add_arguments(_verb(verbs, "loadtest", says, "SCENARIO"))
 
 
 def _migrate(verbs: Verbs) -> None:

@@ -192,6 +192,13 @@ def exporter(settings: Settings, args: argparse.Namespace, stop: threading.Event
     return exporter.run(settings, args, stop)
 
 
+def loadtest(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `loadtest`."""
+    from gopherwood import loadtest
+
+    return loadtest.run(settings, args, stop)
+
+
 def migrate(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `migrate`."""
     from gopherwood import status
@@ -247,6 +254,7 @@ COMMANDS: dict[str, Command] = {
     "usage": usage,
     "notify": notify,
     "exporter": exporter,
+    "loadtest": loadtest,
     "migrate": migrate,
     "smoke": smoke,
     "release": release,

@@ -5,7 +5,7 @@ exit code of a task command, the HTTP status, and the `reason` that the catalog 
 maps errors to numbers. Two roots tell who is at fault: `OursError` (usage, configuration, our own storage) and
 `TheirsError` (an upstream, or the content it gave us).
 Exit codes: 0 done, 99 nothing to do, 1 failed (a retry may help), 2 bad usage or configuration, 3 integrity (stop and
-page).
+page), 4 no verdict (a test of the platform could not measure: neither good nor bad is known).
 """
 
 from typing import ClassVar
@@ -16,6 +16,7 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTEGRITY = 3
+EXIT_NO_VERDICT = 4
 EXIT_NOTHING_TO_DO = 99
 
 

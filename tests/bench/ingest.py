@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("tasks", "tests")]
 
-from fakes import synthetic  # noqa: E402
 from gopherwood import toolchain  # noqa: E402
+from gopherwood.loadtest.synthetic import upstream as synthetic  # noqa: E402
 
 ROWS = ("ours, first pass", "ours, second pass", "go mod download")
 

@@ -222,7 +222,8 @@ def reference() -> str:
         "# `gopherwood`: verbs and flags",
         "",
         "Generated from the parser; a test compares the two. Exit codes: 0 done, 99 nothing to do, 1 failed (a retry",
-        "may help), 2 bad usage or configuration, 3 integrity (stop and page).",
+        "may help), 2 bad usage or configuration, 3 integrity (stop and page), 4 no verdict (a test that could not",
+        "measure).",
         "",
         "Every verb also takes the flags of the last section, before its name or after it.",
     ]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fakes.synthetic import HOSTILE_EVERY, Synthetic, running
 from gopherwood import dirhash, fetch, modzip
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
+from gopherwood.loadtest.synthetic.upstream import HOSTILE_EVERY, Synthetic, running
 from gopherwood.objects import open_objects
 from gopherwood.staging import Staging
 

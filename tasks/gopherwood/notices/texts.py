@@ -59,6 +59,16 @@ KINDS: Mapping[str, Kind] = {
     ),
     "origin-gone": Kind(WARN, "{subject} is gone from its origin; we go on serving it", "find out why: {detail}"),
     "origin-renamed": Kind(INFO, "{subject} is now {renamed_to}", "tell who requires it", ends=True),
+    "load-pass": Kind(INFO, "load test {subject} passed: {headline}", ends=True),
+    "load-fail": Kind(
+        WARN, "load test {subject} failed: {reason}", "look at its report, load/{subject}/ of /reports/", ends=True
+    ),
+    "load-invalid": Kind(
+        WARN,
+        "load test {subject} measured nothing: {reason}",
+        "run it again where the generator has a core of its own; docs/load.md",
+        ends=True,
+    ),
     "promotion-started": Kind(INFO, "{subject}: promoting {version} (commit {commit})"),
     "promotion-finished": Kind(INFO, "{subject}: {version} is in place (commit {commit})", ends=True),
     "promotion-rolled-back": Kind(

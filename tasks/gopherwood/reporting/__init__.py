@@ -19,9 +19,9 @@ known: "good", "warn", "stop", or none. Every text is escaped here, so that call
 """
 
 from gopherwood.reporting.page import Cell, Figure, Page
-from gopherwood.reporting.site import former, publish
+from gopherwood.reporting.site import former, publish, read
 from gopherwood.reporting.svg import Axis, Line, Mark, chart, percentile_place
-from gopherwood.reporting.values import SCHEMA, VERDICTS, Head, here, name_of
+from gopherwood.reporting.values import SCHEMA, VERDICTS, Head, fit, here, name_of
 
 __all__ = [
     "SCHEMA",
@@ -34,9 +34,11 @@ __all__ = [
     "Mark",
     "Page",
     "chart",
+    "fit",
     "former",
     "here",
     "name_of",
     "percentile_place",
     "publish",
+    "read",
 ]

@@ -42,6 +42,11 @@ def former(settings: Settings, kind: str, scenario: str, environment: str, limit
     return [_read(objects, f"{kind}/{each['name']}/{FILE}") for each in alike]
 
 
+def read(settings: Settings, kind: str, name: str) -> Report:
+    """Return the report of a run, nothing when there is none."""
+    return _read(_open(settings), f"{kind}/{name}/{FILE}")
+
+
 def _open(settings: Settings) -> Objects:
     return open_objects(settings.reports_url, mutable=True, settings=settings)
 

@@ -1,10 +1,10 @@
 """A synthetic upstream: the corpus as a GOPROXY, with index and checksum database, fast enough never to be the limit.
 
-    python -m fakes.synthetic --modules 10000 --seed 1 --port 0      # prints its URL; with tasks:tests on PYTHONPATH
+    python -m gopherwood.loadtest.synthetic.upstream --modules 10000 --seed 1 --port 0      # prints its URL
 
-It runs in a process of its own, on granian, from memory and one mapped file: a benchmark then measures the platform and
+It runs in a process of its own, on granian, from memory and one mapped file: a test then measures the platform and
 not its upstream. `--hostile` serves other bytes for one version in a hundred: what a second pass must not take over.
-`/-/stats` tells the requests and bytes served so far.
+`/-/stats` tells the requests and bytes served so far, and the processor time.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -24,12 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fakes.corpus import Corpus, Version, escaped_key
-from fakes.index import format_line
-from fakes.sumdb import SumDBLog
 from gopherwood import module
+from gopherwood.loadtest.synthetic.corpus import Corpus, Version, escaped_key
+from gopherwood.loadtest.synthetic.log import Log
 
+PROGRAM = "gopherwood.loadtest.synthetic.upstream"
 HOSTILE_EVERY = 100
+"""Of so many versions a hostile upstream has one with other bytes."""
 SUMDB = "sum.synthetic.test"
 _TEXT = [("content-type", "text/plain; charset=utf-8")]
 _BYTES = [("content-type", "application/octet-stream")]
@@ -80,17 +82,20 @@ class App:
             return self.log.answer(path.removeprefix(f"/sumdb/{SUMDB}/"))
         if path == "/index":
             return self._page(dict(part.split("=", 1) for part in query.split("&") if "=" in part))
-        return json.dumps(self.served).encode() if path == "/-/stats" else None
+        if path != "/-/stats":
+            return None
+        return json.dumps({**self.served, "cpu_seconds": time.process_time()}).encode()
 
     def _page(self, query: dict[str, str]) -> bytes:
         since = query.get("since", "").replace("%3A", ":").partition(".")[0].rstrip("Z")
         found = [line for line in self.feed if line[0].rstrip("Z") >= since][: int(query.get("limit", "2000"))]
-        return "".join(format_line(v.mv.path, v.mv.version, at) + "\n" for at, v in found).encode()
+        lines = ({"Path": v.mv.path, "Version": v.mv.version, "Timestamp": at} for at, v in found)
+        return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
 
 
-def _sumdb(corpus: Corpus) -> SumDBLog:
+def _sumdb(corpus: Corpus) -> Log:
     """Return the log of all versions: complete, so that its head does not change while it is asked."""
-    log = SumDBLog({version.mv: (version.h1, version.go_mod_h1) for version in corpus.versions}, SUMDB)
+    log = Log({version.mv: (version.h1, version.go_mod_h1) for version in corpus.versions}, SUMDB)
     for version in corpus.versions:
         log.add(version.mv)
     return log
@@ -110,10 +115,10 @@ class Synthetic:
         """What it serves."""
         return list(self.corpus.versions)
 
-    def stats(self) -> dict[str, int]:
-        """Return the requests and bytes served so far."""
-        with urllib.request.urlopen(f"{self.url}/-/stats") as reply:
-            found: dict[str, int] = json.load(reply)
+    def stats(self) -> dict[str, float]:
+        """Return `requests`, `bytes` and `missing` so far, where there were any, and `cpu_seconds`."""
+        with urllib.request.urlopen(f"{self.url}/-/stats") as reply:  # noqa: S310
+            found: dict[str, float] = json.load(reply)
             return found
 
 
@@ -123,11 +128,10 @@ def running(
 ) -> Iterator[Synthetic]:
     """Run a synthetic upstream in a process of its own while the block lasts."""
     corpus = Corpus.open(modules, seed, folder)
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "fakes.synthetic", "--modules", str(modules), "--seed", str(seed)]
+    command = [sys.executable, "-m", PROGRAM, "--modules", str(modules), "--seed", str(seed)]
     command += ["--hostile"] * hostile + (["--folder", str(folder)] if folder else [])
-    environment = os.environ | {"PYTHONPATH": f"{root / 'tasks'}{os.pathsep}{root / 'tests'}"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    roots = f"{Path(__file__).parents[3]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": roots})
     try:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
@@ -149,7 +153,7 @@ async def _serve(app: App, port: int) -> None:
     serving = asyncio.create_task(server.serve())
     while not serving.done() and not await loop.run_in_executor(None, _answers, port):
         await asyncio.sleep(0.02)
-    print(json.dumps({"url": f"http://127.0.0.1:{port}", "vkey": app.log.vkey}), flush=True)
+    print(json.dumps({"url": f"http://127.0.0.1:{port}", "vkey": app.log.vkey}), flush=True)  # noqa: T201
     await serving
 
 
