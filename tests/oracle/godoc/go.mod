@@ -1,0 +1,3 @@
+module gopherwood.test/godoc
+
+go 1.22
