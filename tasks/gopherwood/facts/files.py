@@ -1,0 +1,74 @@
+"""Where facts are kept: one zip a version, below the folder of facts (`GOPHERWOOD_FACTS`), which may be a bucket.
+
+`facts.json`, the README as it is, and `docs/<folder>/package.json` for each package, so that a page reads what it shows
+and no more, and anybody can look inside with `unzip`. They are derived: a newer TOOL replaces them, and `index` makes
+them anew where they are gone. The same facts are the same bytes.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from gopherwood.errors import StorageError
+from gopherwood.facts.extract import Extracted
+from gopherwood.facts.values import ModuleFacts
+from gopherwood.module import ModuleVersion, escape_path, escape_version
+
+FACTS = "facts.json"
+README = "README"
+LARGEST = 64 << 20
+"""Bytes of one member, unpacked, that are read; larger ones are not shown."""
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def key(mv: ModuleVersion) -> str:
+    """Return the key of a version's facts."""
+    return f"{escape_path(mv.path)}/@v/{escape_version(mv.version)}.facts.zip"
+
+
+def docs_name(folder: str) -> str:
+    """Return the member that documents the package in a folder of the module, "" for its root."""
+    return f"docs/{folder}/package.json" if folder else "docs/package.json"
+
+
+def pack(extracted: Extracted) -> bytes:
+    """Return the zip of what was extracted."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, FACTS, _json(extracted.facts.to_json()))
+        if extracted.readme:
+            _add(archive, README, extracted.readme)
+        for folder, documentation in sorted(extracted.docs.items()):
+            _add(archive, docs_name(folder), _json(documentation))
+    return made.getvalue()
+
+
+def facts(file: BinaryIO) -> ModuleFacts:
+    """Return the facts in a zip; raises StorageError when it is none of ours."""
+    return ModuleFacts.from_json(json.loads(member(file, FACTS) or b"{}"))
+
+
+def member(file: BinaryIO, name: str) -> bytes | None:
+    """Return a member of a zip, None when it has no such one; raises StorageError when it is damaged or too large."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.getinfo(name).file_size > LARGEST:
+                raise StorageError(f"{name} is larger than anything that is kept here")
+            return archive.read(name)
+    except KeyError:
+        return None
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise StorageError(f"facts cannot be read: {error}", hint="gopherwood index makes them anew") from error
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, data)
