@@ -1,4 +1,4 @@
-"""Bring what is on the queue into the store: fetch, validate, publish.
+"""Bring what is on the queue into the store: fetch, validate, publish; then read what is in it, for pages and the API.
 
 Runs when `discover` has put something on the queue, every hour for what is to be tried again, and by hand: name modules
 to include (`MODULE@VERSION`, `MODULE@latest`, `MODULE@all`), and tick `closure` to include all they need to be built.
@@ -73,6 +73,7 @@ with DAG(
     all_fetched = EmptyOperator(task_id="all_fetched")
     validate = TaskPod(task_id="validate", arguments=["validate"], node_pool=PREEMPTIBLE, trigger_rule="all_done")
     publish = TaskPod(task_id="publish", arguments=["publish"], outlets=[STORE])
+    read = TaskPod(task_id="read", arguments=["index"], node_pool=PREEMPTIBLE)
 
     include >> closure >> plan >> fetch >> [all_fetched, validate]
-    validate >> publish
+    validate >> publish >> read

@@ -61,7 +61,7 @@ RECIPES = {
             name="tasks",
             says="the task commands",
             dockerfile="tasks/Dockerfile",
-            extras=("postgres", "s3"),
+            extras=("postgres", "s3", "index"),
             programs=OURS,
             command=("gopherwood",),
         ),

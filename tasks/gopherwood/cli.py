@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _quality, _ledger, _usage, _notify):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _index, _quality, _ledger, _usage, _notify):
         add(verbs)
     for add in (_exporter, _loadtest, _migrate, _smoke, _release, _promote, _up):
         add(verbs)
@@ -186,6 +186,13 @@ def _audit(verbs: Verbs) -> None:
     audit.add_arguments(
         _verb(verbs, "audit", "look back at what is published: our own bytes, and where they came from")
     )
+
+
+def _index(verbs: Verbs) -> None:
+    from gopherwood import facts
+
+    says = "read what published versions contain, for pages and the API"
+    facts.add_arguments(_verb(verbs, "index", says, "[MODULE@VERSION ...]"))
 
 
 def _quality(verbs: Verbs) -> None:

@@ -155,6 +155,13 @@ def audit(settings: Settings, args: argparse.Namespace, stop: threading.Event) -
     return audit.run(settings, args, stop)
 
 
+def index(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `index`."""
+    from gopherwood import facts
+
+    return facts.run(settings, [_version(name) for name in args.wanted], args.limit, stop)
+
+
 def quality(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `quality`."""
     from gopherwood import quality
@@ -249,6 +256,7 @@ COMMANDS: dict[str, Command] = {
     "check-zip": check_zip,
     "hash": hash_files,
     "audit": audit,
+    "index": index,
     "quality": quality,
     "ledger": ledger,
     "usage": usage,

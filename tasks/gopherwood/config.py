@@ -32,6 +32,7 @@ class Settings:
     scrub_days: int = _setting(30, "days in which `audit --scrub` reads the whole store once, a share each day")
     staging: str = _setting("", "URL of the staging area, same forms; default: HOME/staging")
     reports: str = _setting("", "URL of the folder of reports, same forms; default: HOME/reports")
+    facts: str = _setting("", "URL of what `index` reads of versions, same forms; default: HOME/facts")
     s3_endpoint: str = _setting("", "endpoint URL of an S3-compatible object store; default: the client's own")
     upstream: str = _setting("", "GOPROXY list to copy from; default: GOPROXY of the user's Go configuration")
     private: str = _setting("", "patterns of private modules, as GOPRIVATE has them: no proxy, no checksum database")
@@ -94,6 +95,11 @@ class Settings:
     def reports_url(self) -> str:
         """URL of the folder of reports: of data quality, of load tests, of chaos experiments."""
         return self.reports or (self.home.absolute() / "reports").as_uri()
+
+    @property
+    def facts_url(self) -> str:
+        """URL of what was read of versions, for pages and the API."""
+        return self.facts or (self.home.absolute() / "facts").as_uri()
 
     @property
     def ledger_key_path(self) -> Path:

@@ -3,13 +3,15 @@
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
 tree heads, events), `notices` (which sink was told what), `damages` and `scrubs` (what audits find and have seen),
 `ledger` (our transparency log), `origins` (where versions come from), `quality` (what checks of all of it said),
-`signals` (for whoever watches), `snapshots` (all of it at one moment) and `usage` (downloads), over `db` (SQLite or
-PostgreSQL). Import everything from here. A catalog is safe to use from many threads; each process opens its own.
+`signals` (for whoever watches), `snapshots` (all of it at one moment), `usage` (downloads) and `facts` (what versions
+contain), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use from many threads;
+each process opens its own.
 """
 
 from gopherwood.catalog.claims import Claims
 from gopherwood.catalog.damages import Damages
 from gopherwood.catalog.db import Clock, utc_now
+from gopherwood.catalog.facts import FactsKept, FactsRow, ModuleRow, PackageRow
 from gopherwood.catalog.ledger import Ledger
 from gopherwood.catalog.notes import Notes
 from gopherwood.catalog.notices import Message, Notices, Sink
@@ -63,6 +65,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Facts",
+    "FactsRow",
     "Finding",
     "Finished",
     "HeadSigner",
@@ -78,10 +81,12 @@ __all__ = [
     "Measures",
     "Message",
     "Miss",
+    "ModuleRow",
     "NewOrigin",
     "OriginCheck",
     "OriginRow",
     "Outcome",
+    "PackageRow",
     "Page",
     "PublishedVersion",
     "QualityRun",
@@ -103,5 +108,7 @@ __all__ = [
 ]
 
 
-class Catalog(Claims, Reads, Notes, Notices, Damages, Scrubs, Ledger, Origins, Quality, Signals, Snapshots, Usage):
+class Catalog(
+    Claims, Reads, Notes, Notices, Damages, Scrubs, Ledger, Origins, Quality, Signals, Snapshots, Usage, FactsKept
+):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""

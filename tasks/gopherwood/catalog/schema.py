@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration: what `Catalog.migrate` brings a database to."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -394,6 +394,56 @@ usage_hours = Table(
 )
 """Hours of the access log; a stale one has lines that are not counted."""
 Index("usage_hours_stale", usage_hours.c.stale, usage_hours.c.hour)
+
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("version_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tool", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("findings", Integer, nullable=False, server_default="0"),
+    Column("packages", Integer, nullable=False, server_default="0"),
+    Column("go", Text, nullable=False, server_default=""),
+    Column("licences", Text, nullable=False, server_default=""),
+    Column("synopsis", Text, nullable=False, server_default=""),
+)
+"""What was read of a version from its bytes, in short; the whole is in files of its own (facts/files.py)."""
+
+modules = Table(
+    "modules",
+    metadata,
+    Column("path", Name, primary_key=True),
+    Column("latest", Name, nullable=False),
+    Column("highest", Name, nullable=False),
+    Column("deprecated", Text, nullable=False, server_default=""),
+    Column("retracted", Text, nullable=False, server_default="[]"),
+)
+"""The version that stands for a module, and what its highest one says: a deprecation, retractions as JSON."""
+
+packages = Table(
+    "packages",
+    metadata,
+    Column("module", Name, primary_key=True),
+    Column("path", Name, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("synopsis", Text, nullable=False),
+    Column("symbols", Integer, nullable=False),
+)
+"""The packages of the version that stands for a module."""
+Index("packages_path", packages.c.path)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("module", Name, primary_key=True),
+    Column("path", Name, primary_key=True),
+    Column("imported", Name, primary_key=True),
+)
+"""What they import."""
+Index("imports_imported", imports.c.imported, imports.c.path)
 
 
 def to_micros(time: datetime) -> int:

@@ -21,14 +21,20 @@ from gopherwood.gosource import GoFile, GoPackage, NotGoError, assemble, parse
 from gopherwood.gosource.constraints import PLATFORMS, belongs
 from gopherwood.module import ModuleVersion
 
-MAX_SOURCE = 8 << 20
-"""Bytes of a Go file that are parsed; pkg.go.dev's bound is 30 MB, and nobody reads documentation of such a file."""
-MAX_README = 1 << 20
-"""Bytes of a README that are kept."""
-MAX_PACKAGES = 10_000
-"""Packages of a module that are documented."""
-MAX_FINDINGS = 100
-"""Findings that are kept one by one; one more says how many others there are."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What of a module is read."""
+
+    source: int = 8 << 20
+    """Bytes of a Go file that are parsed; pkg.go.dev's bound is 30 MB, and nobody reads what such a file documents."""
+    readme: int = 1 << 20
+    """Bytes of a README that are kept."""
+    packages: int = 10_000
+    """Packages of a module that are documented."""
+    findings: int = 100
+    """Findings that are kept one by one; one more says how many others there are."""
+
 
 _NOT_A_README = (".go", ".vendor")
 
@@ -49,6 +55,7 @@ class _Module:
     mv: ModuleVersion
     archive: zipdir.Archive
     files: dict[str, tuple[zipdir.Entry, int]]
+    bounds: Bounds
     findings: list[Finding] = field(default_factory=list)
 
     def read(self, name: str, most: int) -> bytes | None:
@@ -68,14 +75,16 @@ class _Module:
         self.findings.append(Finding(file, why))
 
 
-def extract(mv: ModuleVersion, zip_path: Path, mod: bytes) -> Extracted:
+def extract(mv: ModuleVersion, zip_path: Path, mod: bytes, bounds: Bounds = Bounds()) -> Extracted:
     """Read a version. Raises ContentError when the zip cannot be read at all."""
     archive = zipdir.open_archive(zip_path)
     prefix = f"{mv}/"
     located = {entry.name.removeprefix(prefix): (entry, body) for entry, body in archive.locate()}
-    module = _Module(mv, archive, {name: place for name, place in located.items() if name and name[-1] != "/"})
+    files = {name: place for name, place in located.items() if name and name[-1] != "/"}
+    module = _Module(mv, archive, files, bounds)
     packages, docs = _packages(module)
     readme = _readme_name(module.files)
+    text = (module.read(readme, bounds.readme) if readme else None) or b""
     found_licences = tuple(_licences(module))
     root = next((package for package in packages if not package.folder), None)
     facts = ModuleFacts(
@@ -87,14 +96,14 @@ def extract(mv: ModuleVersion, zip_path: Path, mod: bytes) -> Extracted:
         packages=tuple(packages),
         files=len(module.files),
         uncompressed=sum(entry.size for entry, _ in module.files.values()),
-        findings=_bounded(module.findings),
+        findings=_bounded(module.findings, bounds.findings),
     )
-    return Extracted(facts, (module.read(readme, MAX_README) or b"") if readme else b"", docs)
+    return Extracted(facts, text, docs)
 
 
-def _bounded(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    more = len(findings) - MAX_FINDINGS
-    return (*findings[:MAX_FINDINGS], Finding("", f"{more} more findings")) if more > 0 else tuple(findings)
+def _bounded(findings: Sequence[Finding], most: int) -> tuple[Finding, ...]:
+    more = len(findings) - most
+    return (*findings[:most], Finding("", f"{more} more findings")) if more > 0 else tuple(findings)
 
 
 def _go_mod(module: _Module, mod: bytes) -> dict[str, Any]:
@@ -131,11 +140,12 @@ def _packages(module: _Module) -> tuple[list[PackageFacts], dict[str, dict[str, 
         folder, _, base = name.rpartition("/")
         if base.endswith(".go") and not _is_ignored(folder) and base[0] not in "._":
             folders[folder].append(name)
-    if len(folders) > MAX_PACKAGES:
-        module.found("", f"{len(folders)} folders with Go files are more than the {MAX_PACKAGES} that are read")
+    most = module.bounds.packages
+    if len(folders) > most:
+        module.found("", f"{len(folders)} folders with Go files are more than the {most} that are read")
     packages: list[PackageFacts] = []
     docs: dict[str, dict[str, Any]] = {}
-    for folder in sorted(folders)[:MAX_PACKAGES]:
+    for folder in sorted(folders)[:most]:
         if (read := _package(module, folder, sorted(folders[folder]))) is not None:
             package, made = read
             packages.append(package)
@@ -151,7 +161,7 @@ def _is_ignored(folder: str) -> bool:
 
 def _package(module: _Module, folder: str, names: Sequence[str]) -> tuple[PackageFacts, GoPackage] | None:
     """Read the package of a folder, for the first platform that it has files for; None when there is none."""
-    sources = {name: source for name in names if (source := module.read(name, MAX_SOURCE)) is not None}
+    sources = {name: source for name in names if (source := module.read(name, module.bounds.source)) is not None}
     for platform in PLATFORMS:
         chosen = [name for name, source in sources.items() if belongs(name.rpartition("/")[2], source, platform)]
         if not any(not name.endswith("_test.go") for name in chosen):
