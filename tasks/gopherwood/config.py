@@ -70,8 +70,9 @@ class Settings:
     access_log_addresses: str = _setting("off", "whether the access log has the addresses of clients: off or on")
     checkout: Path = _setting(Path(), "checkout of the project, with helm-values/, for `release` and `promote`")
     airflow_url: str = _setting(
-        "", "URL of Airflow's API, for `exporter` to ask when DAGs succeeded; default: not asked"
+        "", "URL of Airflow's API, for `exporter` and `notify` to ask how runs of DAGs ended; default: not asked"
     )
+    airflow_pages: str = _setting("", "URL at which people find Airflow, for links in notices; default: the same")
     airflow_user: str = _setting("", "who asks it")
     airflow_password: str = _setting("", "and the password; no flag", secret=True)
     airflow_port: int = _setting(8481, "port of the Airflow UI that `make run` starts")

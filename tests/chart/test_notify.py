@@ -13,12 +13,12 @@ from gopherwood import cli
 ROUTES = '[sinks.ops]\nkind = "slack"\ntoken = "env:SLACK_TOKEN"\nchannel = "#ops"\n'
 
 
-def rendered(folder: Path, routes: str = ROUTES) -> dict[str, Any]:
+def rendered(folder: Path, routes: str = ROUTES, more: tuple[str, ...] = ()) -> dict[str, Any]:
     """Render the chart with a notifier; return its objects by kind."""
     (folder / "routes.toml").write_text(routes)
-    more = ("--set", "notify.enabled=true", "--set-file", f"notify.routes={folder}/routes.toml")
+    more = ("--set", "notify.enabled=true", "--set-file", f"notify.routes={folder}/routes.toml", *more)
     objects = template("tasks", lock_for_golden(folder), more=more)
-    return {each["kind"]: each for each in objects if each["metadata"]["name"] == "gopherwood-notify"}
+    return {each["kind"]: each for each in objects if each["metadata"]["name"].startswith("gopherwood-notify")}
 
 
 def test_the_notifier_is_one_and_locked_in(tmp_path: Path) -> None:
@@ -35,6 +35,17 @@ def test_the_notifier_is_one_and_locked_in(tmp_path: Path) -> None:
     assert cli.build_parser().parse_args(container["command"][1:]).follow is True
     assert tomllib.loads(objects["ConfigMap"]["data"]["notices.toml"])["sinks"]["ops"]["token"] == "env:SLACK_TOKEN"
     assert {"secretRef": {"name": "gopherwood-notify"}} in container["envFrom"]
+
+
+def test_a_notifier_that_tells_of_runs_reaches_airflow(tmp_path: Path) -> None:
+    """It is told where Airflow is, and may go to the port of its pods, which other task pods may not."""
+    objects = rendered(tmp_path, more=("--set", "notify.airflow.url=http://airflow-api-server:8080"))
+    (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert {"name": "GOPHERWOOD_AIRFLOW_URL", "value": "http://airflow-api-server:8080"} in container["env"]
+    policy = objects["NetworkPolicy"]
+    kubernetes_validate.validate(policy, "1.34", strict=True)
+    assert policy["spec"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 8080}]}]
+    assert policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "notify"
 
 
 def test_a_notifier_without_routes_is_refused(tmp_path: Path) -> None:

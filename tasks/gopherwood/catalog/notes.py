@@ -107,6 +107,28 @@ class Notes(Database):
         """Put events into the outbox that belong to no transition."""
         self._write(lambda connection: write_events(connection, events, self.now()))
 
+    def emit_from(self, name: str, was: str | None, value: str, events: Iterable[Event]) -> bool:
+        """Move a cursor from where it was, together with the events that were found on the way.
+
+        False when somebody else has moved it meanwhile: he has told them.
+        """
+
+        def work(connection: sa.Connection) -> bool:
+            row = cursors.c.name == name
+            if was is None:
+                start = insert_into(connection, cursors).values(name=name, value=value, at=self.now())
+                moved = (
+                    connection.execute(start.on_conflict_do_nothing().returning(cursors.c.name)).scalar() is not None
+                )
+            else:
+                move = cursors.update().where(row, cursors.c.value == was).values(value=value, at=self.now())
+                moved = connection.execute(move).rowcount == 1
+            if moved:
+                write_events(connection, events, self.now())
+            return moved
+
+        return self._write(work)
+
     def events(self, after: int = 0, limit: int = 1_000, *, kind: str = "") -> list[StoredEvent]:
         """Return events with an id above `after`, the oldest first."""
         query = sa.select(outbox).where(outbox.c.id > after).order_by(outbox.c.id).limit(limit)

@@ -27,6 +27,14 @@ KINDS = (
     "promotion-started",
     "promotion-finished",
     "promotion-rolled-back",
+    "run-failed",
+    "run-late",
+    "run-recovered",
+    "airflow-silent",
+    "airflow-back",
+    "load-pass",
+    "load-fail",
+    "load-invalid",
 )
 """Kinds of events that are counted by name; a test holds them to those that notices tell."""
 

@@ -1,6 +1,7 @@
 """Verb `notify`: tell people and programs what happened, from the outbox of the catalog, each sink at its own pace.
 
-Events are written in the transaction that causes them; this verb delivers them (deliver.py), to the sinks (sinks/, a
+Events are written in the transaction that causes them, but for those of Airflow's runs, which are read from Airflow
+(runs.py); this verb delivers them (deliver.py), to the sinks (sinks/, a
 file each) and by the rules (routes.py) of one file that is checked before anything is sent (parse.py). Each is told at
 least once, in order for each subject, and once only unless a notifier dies between a delivery and its settling; what
 identifies it goes along, so that the other side can tell. A sink that fails holds up nobody: neither who writes events

@@ -77,6 +77,23 @@ KINDS: Mapping[str, Kind] = {
         "`gopherwood promote --dry-run` shows the change",
         ends=True,
     ),
+    "run-failed": Kind(
+        WARN,
+        "{subject}: a run failed, in {tasks}: {last_lines}",
+        "its log says why; the DAG's runbook what to do when it is red: {page}",
+    ),
+    "run-late": Kind(
+        WARN,
+        "{subject}: a run was ended as it was not done within {limit}",
+        "see which task took so long, and whether the next run does too: {page}",
+    ),
+    "run-recovered": Kind(INFO, "{subject}: it succeeds again; {failed} runs failed since {since}", ends=True),
+    "airflow-silent": Kind(
+        PAGE,
+        "Airflow begins no runs, or does not answer, since {since}: {detail}",
+        "look at its scheduler and API server; what is published is served all the same",
+    ),
+    "airflow-back": Kind(INFO, "Airflow works again; it did not since {since}", ends=True),
 }
 
 
@@ -98,7 +115,7 @@ def notice(stored: StoredEvent, links: Links, *, channel: str, mention: str) -> 
         severity=kind.severity,
         line=_plain(kind.line.format_map(words)),
         todo=_plain(kind.todo.format_map(words)),
-        link=_link(event.kind, event.subject, links),
+        link=_link(event.kind, event.subject, links) or str(event.payload.get("page", "")),
         ends=kind.ends,
         folds=kind.folds,
         channel=channel,

@@ -16,7 +16,8 @@ from gopherwood.config import Settings
 from gopherwood.ends import as_they_end
 from gopherwood.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING_TO_DO
 from gopherwood.http import Client
-from gopherwood.notices import parse
+from gopherwood.notices import parse, runs
+from gopherwood.notices.airflow import Airflow
 from gopherwood.notices.deliver import Delivery
 from gopherwood.notices.values import Told
 
@@ -77,9 +78,17 @@ def run(settings: Settings, *, follow: bool, pulse: Path | None, stop: threading
         catalog = stack.enter_context(Catalog.ready(settings))
         deliveries = {name: Delivery(catalog, plan, name, owner) for name in sorted(plan.sinks)}
         stack.callback(catalog.give_back_sinks, owner)
-        pool = stack.enter_context(ThreadPoolExecutor(max(1, len(deliveries)), thread_name_prefix="sink"))
+        pool = stack.enter_context(ThreadPoolExecutor(len(deliveries) + 1, thread_name_prefix="sink"))
         work = _Work(follow, pulse, stop)
-        for done in as_they_end([pool.submit(work.drive, each) for each in deliveries.values()]):
+        started = []
+        if settings.airflow_url:
+            watch = runs.Runs(catalog, Airflow(settings, client))
+            if follow:
+                started.append(pool.submit(work.watch, watch))
+            else:
+                watch.look()
+        started += [pool.submit(work.drive, each) for each in deliveries.values()]
+        for done in as_they_end(started):
             if done.exception():
                 stop.set()  # or the others would follow on, and nobody would hear of it
             done.result()
@@ -105,6 +114,12 @@ class _Work:
                     return
                 waited += wait
             self._pause(wait)
+
+    def watch(self, watch: runs.Runs) -> None:
+        """Write what became of Airflow's runs into the outbox, again and again."""
+        while not self.stop.is_set():
+            watch.look()
+            self.stop.wait(runs.POLL)
 
     def _pause(self, seconds: float) -> None:
         """Wait, and show meanwhile that it is on purpose."""

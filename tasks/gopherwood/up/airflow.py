@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import gopherwood
-from gopherwood.config import Settings
+from gopherwood.config import PREFIX, Settings
 from gopherwood.errors import ConfigError
 
 PARTS = {
@@ -138,6 +138,15 @@ def password(settings: Settings) -> str:
     """Return the password that Airflow made up for the user `admin`."""
     file = home(settings) / "simple_auth_manager_passwords.json.generated"
     return str(json.loads(file.read_text())[USER])
+
+
+def login(settings: Settings) -> dict[str, str]:
+    """Return the settings by which a command asks this Airflow; it has been up before."""
+    return {
+        f"{PREFIX}AIRFLOW_URL": url(settings),
+        f"{PREFIX}AIRFLOW_USER": USER,
+        f"{PREFIX}AIRFLOW_PASSWORD": password(settings),
+    }
 
 
 class Api:

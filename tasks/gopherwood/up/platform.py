@@ -40,6 +40,7 @@ TICK = 0.5
 """Seconds between two looks at anything."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 INGEST = "ingest"
+SECRETS = frozenset({f"{PREFIX}LEDGER_KEY", f"{PREFIX}AIRFLOW_PASSWORD"})
 
 
 class Stopped(BaseException):
@@ -182,8 +183,6 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     migrate_airflow(platform, env)
     for name, command in airflow.PARTS.items():
         children.start(name, [program("airflow"), *command], env)
-    if settings.notices_path.exists():
-        children.start("notify", [program("gopherwood"), "notify", "--follow"], without_secrets(env))
     serving = serving_url(settings)
     while not answers(f"{serving}/readyz"):
         platform.wait(0.1)
@@ -193,6 +192,9 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     while not (api.healthy() and api.has_dag(INGEST)):
         platform.wait()
     say(f"  Airflow   {airflow.url(settings)}   (ready in {time.monotonic() - began:.0f} s)")
+    if settings.notices_path.exists():
+        told = without_secrets(env) | airflow.login(settings)
+        children.start("notify", [program("gopherwood"), "notify", "--follow"], told)
 
 
 def ledger_key(settings: Settings) -> str:
@@ -207,7 +209,7 @@ def ledger_key(settings: Settings) -> str:
 
 def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a part that only reads: whoever breaks into it finds no key to sign with."""
-    return {name: text for name, text in env.items() if name != f"{PREFIX}LEDGER_KEY"}
+    return {name: text for name, text in env.items() if name not in SECRETS}
 
 
 def migrate_airflow(platform: Platform, env: Mapping[str, str]) -> None:
