@@ -4,134 +4,23 @@ All tests of a running platform share one, for a start costs half a minute of tw
 """
 
 import contextlib
-import os
-import random
 import re
 import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from fakes.goproxy import GoProxy
 from fakes.index import Index
-from gopherwood.catalog import Catalog
-from gopherwood.config import Settings
-from gopherwood.module import ModuleVersion
+from fakes.up import GOPHERWOOD, Up, free_port, wait_for
 from gopherwood.up import airflow, children
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("airflow")]
-GOPHERWOOD = Path(sys.executable).with_name("gopherwood")
 TIMES = ("09:30:00", "10:00:00", "11:15:00", "12:59:59.5", "13:00:00")
 """Of one day, when modules hour0, hour1 ... were listed by the index."""
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago, below those that systems give to clients: it will be used again."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 180) -> Any:
-    """Wait till something holds, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-    return found
-
-
-@dataclass
-class Up:
-    """A `gopherwood up`, its surroundings, and what it has said."""
-
-    home: Path
-    upstream: GoProxy
-    index: Index
-    serving_port: int = field(default_factory=free_port)
-    airflow_port: int = field(default_factory=free_port)
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The settings, as a user exports them."""
-        return os.environ | {
-            "GOPHERWOOD_HOME": str(self.home),
-            "GOPHERWOOD_UPSTREAM": self.upstream.url,
-            "GOPHERWOOD_INDEX": self.index.url,
-            "GOPHERWOOD_SUMDB": "off",
-            "GOPHERWOOD_SERVING_PORT": str(self.serving_port),
-            "GOPHERWOOD_AIRFLOW_PORT": str(self.airflow_port),
-        }
-
-    @property
-    def settings(self) -> Settings:
-        """The same settings, for looking at what has happened."""
-        return Settings.from_env(self.env)
-
-    @property
-    def api(self) -> airflow.Api:
-        """Airflow's REST API, logged in."""
-        return airflow.Api(self.settings)
-
-    def start(self) -> None:
-        """Start it, and wait till it says how to use it."""
-        self.said.clear()
-        command = [GOPHERWOOD, "up", "--seed", str(self.home.parent / "seed.txt")]
-        self.process = subprocess.Popen(
-            command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-        wait_for(lambda: self.says("Ctrl-C stops everything") or self.process.poll() is not None)
-        assert self.process.poll() is None, "".join(self.said)
-        self.sessions = sessions_below(self.process.pid)
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        self.said.extend(self.process.stdout)
-
-    def says(self, text: str) -> bool:
-        """Say whether a text was printed by now."""
-        return text in "".join(self.said)
-
-    def get(self, path: str) -> str:
-        """Return what serving answers."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.serving_port}/{path}") as response:
-            return str(response.read().decode())
-
-    def state(self, path: str, version: str) -> str | None:
-        """Return the state of a version in the catalog."""
-        with Catalog.open(self.settings) as catalog:
-            row = catalog.state_of(ModuleVersion(path, version))
-            return str(row.state) if row else None
-
-    def leftovers(self) -> list[int]:
-        """List the processes of all its sessions, and its ports that are taken."""
-        alive = [pid for session in self.sessions for pid in children.members(session)]
-        return alive + [port for port in (self.serving_port, self.airflow_port) if is_listening(port)]
-
-
-def sessions_below(pid: int) -> set[int]:
-    """Return the sessions of a process and of those it has started."""
-    return {pid} | {os.getsid(child.pid) for child in psutil.Process(pid).children()}
-
-
-def is_listening(port: int) -> bool:
-    """Say whether somebody answers on a port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +39,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         platform = Up(folder / "home", upstream, index)
         platform.start()
         yield platform
-        if platform.process.poll() is None:
-            platform.process.send_signal(signal.SIGINT)
-            platform.process.wait(30)
+        platform.stop()
 
 
 def test_progress_says_what_became_of_each_version(up: Up) -> None:
@@ -201,6 +88,20 @@ def test_backfill_fetches_exactly_its_intervals(up: Up) -> None:
     # The schedule runs on meanwhile: an hour of today may have passed as well.
     assert {since for since in asked if since < "2026-04"} == {f"2026-03-01T{hour}:00:00" for hour in (10, 11, 12)}
     assert [up.state(f"example.com/hour{number}", "v1.0.0") for number in (0, 4)] == [None, None]
+
+
+def test_views_in_airflow_want_its_login_and_say_what_is_where(up: Up) -> None:
+    """Without a login nobody sees anything of the plugin; with one, pages have our numbers, and ask no other host."""
+    for path in ("modules", "dag/ingest", "static/style.css", "static/nothing", "dag/nothing"):
+        assert up.page(path, login=False)[0] == 401, path
+    status, text, policy = up.page("modules")
+    assert (status, "example.com/bad@v1.0.0" in text, "default-src 'none'" in policy) == (200, True, True)
+    assert re.search(r"<dt>Published</dt><dd>[1-9]", text)
+    status, text, _ = up.page("dag/ingest")
+    assert (status, "success" in text) == (200, True)
+    assert re.findall(r'data-title="published">(\d+)', text)[-1] == "2"
+    assert (up.page("dag/nothing")[0], up.page("static/app.py")[0]) == (404, 404)
+    assert not re.search(r"(?:src|href)=.https?://(?!127\.0\.0\.1:)", text)
 
 
 def test_second_one_on_the_same_state_is_refused(up: Up) -> None:
