@@ -28,6 +28,8 @@ DATE = Param(
 )
 INTERVAL = """{{ (['--date', params.date] if params.date else
                   ['--date', data_interval_start | ds] if dag_run.run_type == 'backfill' else []) | tojson }}"""
+REPORT = "quality/{{ '' if params.date or dag_run.run_type == 'backfill' else (ti.start_date | ds) + '.html' }}"
+"""The page of the day; only runs over everything write one."""
 
 with DAG(
     dag_id="quality",
@@ -45,7 +47,10 @@ with DAG(
         task_id="check",
         arguments=["quality", "--defer-verdict"],
         more_arguments=INTERVAL,
+        report=REPORT,
         size=LARGE,
     )
-    verdict = TaskPod(task_id="verdict", arguments=["quality", "--verdict"], more_arguments=INTERVAL, size=SMALL)
+    verdict = TaskPod(
+        task_id="verdict", arguments=["quality", "--verdict"], more_arguments=INTERVAL, report=REPORT, size=SMALL
+    )
     check >> verdict

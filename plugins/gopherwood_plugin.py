@@ -1,19 +1,53 @@
 """The one Airflow plugin: what Gopherwood adds to the Airflow UI.
 
-A link to the repository's own pages, when the environment says where they are (`gopherwood up` does). It opens as a
-page of its own and not in a frame: it is the public face, not a view of Airflow's.
+The view "Modules" and a tab on each DAG (`gopherwood_airflow.views`), which ask the serving app at
+`GOPHERWOOD_SERVING_URL`; `GOPHERWOOD_SERVING_PUBLIC_URL` is where people find it, if that is another address. Every
+process of Airflow loads this file, a task's too: so what only the API server needs is made when that asks for it.
 """
 
 import os
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-SERVING_URL = os.environ.get("GOPHERWOOD_SERVING_URL", "")
+from gopherwood_airflow.reports import public_url
+
+PREFIX = "/gopherwood"
+ROOT = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+"""The path below which Airflow's UI is, empty for an address of its own."""
+
+
+VIEWS = [
+    {
+        "name": "Modules",
+        "href": f"{ROOT}{PREFIX}/modules",
+        "destination": "nav",
+        "url_route": "modules",
+        "nav_top_level": True,
+    },
+    {
+        "name": "Gopherwood",
+        "href": f"{ROOT}{PREFIX}/dag/{{DAG_ID}}",
+        "destination": "dag",
+        "url_route": "gopherwood",
+    },
+]
 
 
 class GopherwoodPlugin(AirflowPlugin):
-    """The entry in the navigation bar."""
+    """The views and their app."""
 
     name = "gopherwood"
-    external_views: list[Any] = [{"name": "Modules", "href": SERVING_URL, "destination": "nav"}] if SERVING_URL else []
+    external_views: list[Any] = VIEWS
+
+    @cached_property
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]  # Airflow reads it from the instance
+        """The app behind the views."""
+        from gopherwood_airflow.views.app import create_app
+        from gopherwood_airflow.views.asking import Serving
+
+        serving = Serving(os.environ.get("GOPHERWOOD_SERVING_URL", ""))
+        return [{"app": create_app(ROOT, serving, public_url()), "url_prefix": PREFIX, "name": "Gopherwood"}]

@@ -21,6 +21,8 @@ sys.exit({function}())
 """
 SOURCES = ("tasks", "serving", "pyproject.toml", "README.md", "LICENSE")
 """What our wheel is built of."""
+WITH_PYTHON = frozenset({".py", ".html", ".css", ".js"})
+"""Suffixes of what belongs to a folder of Python files: its pages too."""
 
 
 def fill(recipe: Recipe, dependencies: Path, ours: Path, *, version: str, python: str) -> None:
@@ -99,7 +101,7 @@ def _install(target: Path, *what: str | Path) -> None:
 
 def _copy_python(source: Path, target: Path) -> None:
     for path in sorted(source.rglob("*")):
-        if path.suffix == ".py" or path.name == ".airflowignore":
+        if path.suffix in WITH_PYTHON or path.name == ".airflowignore":
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)

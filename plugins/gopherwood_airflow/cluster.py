@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from kubernetes.client import ApiException
 from kubernetes.client import models as k8s
 
-from gopherwood_airflow import command, manifest, poolcheck, sizes, trace
+from gopherwood_airflow import command, manifest, poolcheck, reports, sizes, trace
 from gopherwood_airflow.endings import Cause, Ending, ending, terminated, vanished
 from gopherwood_airflow.jobs import Job, job_of
 from gopherwood_airflow.node_pools import DEFAULT, NodePool
@@ -30,7 +30,7 @@ SIZE_KEY = "gopherwood_size"
 class ClusterPod(command.CommandLine, KubernetesPodOperator):
     """Runs a command line in a pod; see `pods.TaskPod` for the parameters."""
 
-    template_fields: Sequence[str] = (*KubernetesPodOperator.template_fields, "more_arguments", "only_if")
+    template_fields: Sequence[str] = (*KubernetesPodOperator.template_fields, "more_arguments", "only_if", "report")
 
     def __init__(
         self,
@@ -43,12 +43,14 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
         size: sizes.Size = sizes.NORMAL,
         job: Job | None = None,
         modules: str = "",
+        report: str | bool = "",
         result: bool = False,
         program: Sequence[str] = command.PROGRAM,
         **kwargs: Any,
     ) -> None:
         kind = job or job_of(arguments)
         cluster = Cluster.from_env()
+        result = result or report is True
         defaults = manifest.pod_defaults(cluster, task_id, node_pool, size, kind, result=result, modules=modules)
         super().__init__(
             task_id=task_id,
@@ -60,6 +62,8 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
         self.only_if = only_if
         self.node_pool = node_pool
         self.size = size
+        self.report = report
+        self.operator_extra_links = reports.links(report)
         self.result = result
 
     def execute(self, context: Any) -> Any:
@@ -97,6 +101,7 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
     def cleanup(self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None) -> None:
         """Delete the pod and judge its end by the house's exit codes, where the provider knows only success."""
         last = self._as_it_is_now(remote_pod) if remote_pod else None
+        self._note_report(last)
         try:
             super().cleanup(pod, last or remote_pod, xcom_result, context)
         except AirflowSkipException:
@@ -160,5 +165,14 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
         if not self.result or pod is None:
             return None
         self.do_xcom_push = True  # only now: before, it would have asked for the sidecar
-        end = terminated(pod)
-        return command.result((end.message if end else "") or "")
+        return command.result(_said(pod))
+
+    def _note_report(self, pod: k8s.V1Pod | None) -> None:
+        if self.report is True and pod is not None:
+            self.report = reports.named_in(_said(pod))
+
+
+def _said(pod: k8s.V1Pod) -> str:
+    """Return what the command handed over, which is the container's termination message."""
+    end = terminated(pod)
+    return (end.message if end else "") or ""

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from airflow.sdk import BaseOperator
 
-from gopherwood_airflow import command, sizes, trace
+from gopherwood_airflow import command, reports, sizes, trace
 from gopherwood_airflow.jobs import Job
 from gopherwood_airflow.node_pools import DEFAULT, NodePool
 
@@ -31,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 class LocalProcess(command.CommandLine, BaseOperator):
     """Runs a command line as a local process; see `pods.TaskPod` for the parameters."""
 
-    template_fields: Sequence[str] = (*command.TEMPLATE_FIELDS, "modules")
+    template_fields: Sequence[str] = (*command.TEMPLATE_FIELDS, "modules", "report")
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -44,18 +44,21 @@ class LocalProcess(command.CommandLine, BaseOperator):
         size: sizes.Size = sizes.NORMAL,
         job: Job | None = None,
         modules: str = "",
+        report: str | bool = "",
         result: bool = False,
         program: Sequence[str] = command.PROGRAM,
         **kwargs: Any,
     ) -> None:
         del job  # it is about pods
-        super().__init__(do_xcom_push=result, **kwargs)
+        super().__init__(do_xcom_push=result or report is True, **kwargs)
         self.arguments = arguments  # type: ignore[assignment]  # a template until it is rendered, if mapped
         self.more_arguments = more_arguments
         self.only_if = only_if
         self.modules = (
             modules  # a label of pods; rendered here too, so that a template which cannot be fails everywhere
         )
+        self.report = report
+        self.operator_extra_links = reports.links(report)
         self.node_pool = node_pool
         self.size = size
         self.program = program
@@ -68,9 +71,12 @@ class LocalProcess(command.CommandLine, BaseOperator):
         with tempfile.TemporaryDirectory(prefix="gopherwood-task-") as folder:
             handed_over = Path(folder, "result.json")
             code = self._run(line, {"GOPHERWOOD_XCOM": str(handed_over), **trace.environment(context)})
+            text = handed_over.read_text() if self.do_xcom_push and handed_over.exists() else ""
+            if self.report is True:
+                self.report = reports.named_in(text)
             if error := command.failure(code, line[0]):
                 raise error
-            return command.result(handed_over.read_text()) if self.do_xcom_push and handed_over.exists() else None
+            return command.result(text)
 
     def _run(self, line: Sequence[str], env: Mapping[str, str]) -> int:
         self._process = start(line, env)

@@ -12,6 +12,8 @@ Parameters:
         A task that was killed for memory is tried again one step up.
     job: what kind of job it is (jobs.py); by default the verb says it.
     modules: a template that renders to how many modules it is about, where that is known; a label of the pod.
+    report: the path of its report below serving's pages, a template; True: its result names it. A button in the UI
+        leads there (reports.py).
     result: whether the JSON that the command writes to the file `$GOPHERWOOD_XCOM` is the task's XCom.
     program: what to run instead of `gopherwood`.
 """

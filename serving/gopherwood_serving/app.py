@@ -29,8 +29,9 @@ from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
 from gopherwood_serving.published import LOOK_EVERY_SECONDS, News, Published
-from gopherwood_serving.routes import CACHED_ONLY, NoRouteError, Route, parse
+from gopherwood_serving.routes import CACHED_ONLY, STATUS, NoRouteError, Route, parse
 from gopherwood_serving.send import Sent, send
+from gopherwood_serving.status import Status
 from gopherwood_serving.sumdb import SumDBMirror, missed_tile
 
 log = logging.getLogger("gopherwood.serving")
@@ -71,6 +72,7 @@ class App:
         self.log_addresses = access is not None and access.addresses
         self.metrics = _metrics(worker)
         self.backlog = BacklogGauges(catalog, self.metrics)
+        self.status = Status(catalog, self.reports)
         self.pages: Callable[[Any], Awaitable[Answer]] | None = None
         self.draining = False
         self.generation = 0
@@ -206,6 +208,8 @@ class App:
             return await self._in_thread(self.ledger.answer, route.path, scope.query_string)
         if route.kind == "index":
             return await self._in_thread(index.answer, self.catalog, scope.query_string)
+        if route.path == STATUS:
+            return await self._in_thread(self.status.answer, scope.query_string)
         if route.kind == "probe":
             return await self._probe(route.path)
         if route.kind == "report":

@@ -20,7 +20,9 @@ SUFFIXES = {"info": ".info", "mod": ".mod", "zip": ".zip"}
 PAGES = frozenset({"/", "/static/icon.svg", "/static/style.css"})
 REPORTS = {"/quality/": "quality/", "/reports/": ""}
 """Where pages are that commands wrote (reports.py): a prefix, and the folder of the reports that is below it."""
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+STATUS = "/-/status.json"
+"""Where the platform's standing is, for programs (status.py)."""
+PROBES = frozenset({"/healthz", "/readyz", "/metrics", STATUS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,5 +259,9 @@ def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:
     sources = [*DAGS.glob("*.py"), *(airflow_alone.ROOT / "plugins").rglob("*.py")]
     read = {name for path in sources for name in re.findall(r'environ(?:\.get\(|\[)"(\w+)"', path.read_text())}
     own = {"GOPHERWOOD_DISCOVER_SINCE", "GOPHERWOOD_DISCOVER_LOG"}
-    assert read <= {"GOPHERWOOD_POD_IMAGE", "GOPHERWOOD_SERVING_URL", "KUBECONFIG", "PATH"} | own
+    assert (
+        read
+        <= {"GOPHERWOOD_POD_IMAGE", "GOPHERWOOD_SERVING_URL", "GOPHERWOOD_SERVING_PUBLIC_URL", "KUBECONFIG", "PATH"}
+        | own
+    )
     assert "GOPHERWOOD_POD_IMAGE" not in os.environ

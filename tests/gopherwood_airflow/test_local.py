@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +37,36 @@ def wait_for(condition: Callable[[], bool]) -> None:
     """Wait till something holds; the test's own time limit ends the wait."""
     while not condition():
         time.sleep(0.01)
+
+
+WRITES = "import os, sys; open(os.environ['GOPHERWOOD_XCOM'], 'w').write({!r}); sys.exit({})"
+"""A command that hands over a text, and ends with a code."""
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "wanted"),
+    [
+        ('{"report": "reports/load/ui/"}', 0, "https://go.example.org/reports/load/ui/"),
+        ('{"report": "/reports/load/ui/"}', 1, "https://go.example.org/reports/load/ui/"),
+        ('{"report"', 1, ""),
+        ("[1]", 0, ""),
+    ],
+)
+def test_a_result_names_its_report(monkeypatch: pytest.MonkeyPatch, text: str, code: int, wanted: str) -> None:
+    """The button of a task leads to the report that its command's result names, also when the command failed."""
+    monkeypatch.setenv("GOPHERWOOD_SERVING_URL", "http://inside:8480")
+    monkeypatch.setenv("GOPHERWOOD_SERVING_PUBLIC_URL", "https://go.example.org/")
+    operator = task(WRITES.format(text, code), report=True)
+    with nullcontext() if code == 0 else pytest.raises(AirflowException):
+        operator.execute({})
+    (link,) = operator.operator_extra_links
+    assert link.get_link(operator, ti_key=None) == wanted
+
+
+def test_a_task_without_a_report_has_no_button() -> None:
+    """Airflow keeps a row for each button of each try: there is none where there is nothing to show."""
+    assert task("pass").operator_extra_links == ()
+    assert [link.name for link in task("pass", report="quality/").operator_extra_links] == ["Report"]
 
 
 POLITE = """

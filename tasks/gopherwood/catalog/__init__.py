@@ -3,11 +3,12 @@
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
 tree heads, events), `notices` (which sink was told what), `damages` and `scrubs` (what audits find and have seen),
 `ledger` (our transparency log), `origins` (where versions come from), `quality` (what checks of all of it said),
-`signals` (for whoever watches), `snapshots` (all of it at one moment), `usage` (downloads) and `facts` (what versions
-contain), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog is safe to use from many threads;
-each process opens its own.
+`signals` (for whoever watches), `snapshots` (all of it at one moment), `usage` (downloads), `facts` (what versions
+contain) and `activity` (what happened lately), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog
+is safe to use from many threads; each process opens its own.
 """
 
+from gopherwood.catalog.activity import Activity, Lately, Refusal
 from gopherwood.catalog.claims import Claims
 from gopherwood.catalog.damages import Damages
 from gopherwood.catalog.db import Clock, utc_now
@@ -55,6 +56,7 @@ __all__ = [
     "LEASE_EXPIRED",
     "SUMDB_MISS",
     "TOO_MANY_ATTEMPTS",
+    "Activity",
     "Appended",
     "Catalog",
     "Clock",
@@ -90,6 +92,7 @@ __all__ = [
     "Page",
     "PublishedVersion",
     "QualityRun",
+    "Refusal",
     "Round",
     "Row",
     "RuleResult",
@@ -109,6 +112,19 @@ __all__ = [
 
 
 class Catalog(
-    Claims, Reads, Notes, Notices, Damages, Scrubs, Ledger, Origins, Quality, Signals, Snapshots, Usage, FactsKept
+    Claims,
+    Reads,
+    Notes,
+    Notices,
+    Damages,
+    Scrubs,
+    Ledger,
+    Origins,
+    Quality,
+    Signals,
+    Snapshots,
+    Usage,
+    FactsKept,
+    Lately,
 ):
     """The whole catalog; open it with `Catalog.open(settings)`, then `migrate()` once, and `close()` it."""
