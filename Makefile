@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 # Appended: a Go toolchain of the user comes before the one that the environment brings.
 export PATH := $(PATH):$(CURDIR)/$(BIN)
+# Where it is set, each process compiles Airflow, SQLAlchemy and all the rest anew: the tests start a thousand.
+unexport PYTHONDONTWRITEBYTECODE
 
 LOCAL := not browser and not cluster and not chart
+# Not even read: what their modules import would cost each worker seconds.
+ELSEWHERE := --ignore tests/browser --ignore tests/cluster --ignore tests/chart
 # Programs of the recipe for a test cluster, where it has been set up.
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
@@ -34,7 +38,7 @@ run: setup ## the platform on this machine: Airflow, serving, a first ingestion;
 	@$(BIN)/gopherwood up
 
 test: setup ## every test that needs nothing but this environment
-	$(PYTEST) -n 2 --dist loadgroup -m "$(LOCAL)" tests
+	$(PYTEST) -n 2 --dist loadgroup -m "$(LOCAL)" $(ELSEWHERE) tests
 	@echo "left out: tests in a browser (make test-browser: needs Chromium), of the charts (make test-chart: needs helm), and on a cluster (make test-cluster: needs Kubernetes)"
 
 test-browser: setup ## the pages in Chromium (Debian: apt install chromium)

@@ -1,4 +1,9 @@
-"""Every DAG, held to the house's policy: parsed by Airflow's own DagBag, its commands by the real argument parser."""
+"""Every DAG, held to the house's policy: parsed by Airflow's own DagBag, its commands by the real argument parser.
+
+Airflow is imported when a test runs, and not by every process that collects tests: it takes seconds.
+"""
+
+from __future__ import annotations
 
 import json
 import os
@@ -6,23 +11,20 @@ import re
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from airflow.dag_processing.dagbag import DagBag
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
-from airflow.sdk.definitions.mappedoperator import MappedOperator
-from airflow.serialization.serialized_objects import DagSerialization
 
 import airflow_alone
 from gopherwood.cli import build_parser
 from gopherwood.usage import interval as usage_interval
-from gopherwood_airflow import assets
 from gopherwood_airflow.defaults import OWNER, TAGS
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk import DAG
 
 pytestmark = pytest.mark.xdist_group("airflow")
 DAGS = airflow_alone.ROOT / "dags"
@@ -48,6 +50,7 @@ STAY_INSIDE = {"plan", "publish", "usage"}
 @pytest.fixture(scope="module")
 def bag() -> Iterator[DagBag]:
     """Return all DAGs, parsed while no process of ours may open a socket."""
+    from airflow.dag_processing.dagbag import DagBag
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a DAG file opened a socket while it was parsed")
@@ -66,7 +69,26 @@ def dag(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
 
 def field(task: Any, name: str) -> Any:
     """Return an argument of a task, mapped or not."""
-    return task.partial_kwargs.get(name) if isinstance(task, MappedOperator) else getattr(task, name)
+    return task.partial_kwargs.get(name) if is_mapped(task) else getattr(task, name)
+
+
+def is_mapped(task: Any) -> bool:
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+    return isinstance(task, MappedOperator)
+
+
+def is_empty(task: Any) -> bool:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+
+    return isinstance(task, EmptyOperator)
+
+
+def serialized(dag: DAG) -> dict[str, Any]:
+    """Return a DAG as the scheduler gets it."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return DagSerialization.to_dict(dag)
 
 
 def test_all_parse_without_a_socket(bag: DagBag) -> None:
@@ -134,7 +156,9 @@ def test_all_tasks_are_house_operators(dag: DAG) -> None:
 
 def test_airflow_can_store_it(dag: DAG) -> None:
     """The scheduler gets every DAG through the database."""
-    text = json.dumps(DagSerialization.to_dict(dag))
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    text = json.dumps(serialized(dag))
     assert DagSerialization.from_dict(json.loads(text)).dag_id == dag.dag_id
 
 
@@ -142,8 +166,8 @@ def commands(dag: DAG) -> Iterator[list[str]]:
     """Yield every command line that a DAG issues, with its defaults and with the example's parameters."""
     for params in ({}, EXAMPLES.get(dag.dag_id, {})):
         context = {"params": {**dag.params.dump(), **params}, **INTERVAL}
-        for task in (task for task in dag.tasks if not isinstance(task, EmptyOperator)):
-            if isinstance(task, MappedOperator):
+        for task in (task for task in dag.tasks if not is_empty(task)):
+            if is_mapped(task):
                 yield from mapped_commands(task)
             else:
                 more = task.render_template(task.more_arguments, context)
@@ -182,8 +206,8 @@ def test_count_of_modules_is_a_number_whatever_was_entered(dag: DAG) -> None:
 def test_tasks_that_ask_an_upstream_may_leave_the_cluster(dag: DAG) -> None:
     """The tasks' chart lets out tasks whose commands ask an upstream, and keeps publishing in."""
     values = yaml.safe_load((airflow_alone.ROOT / "tasks/chart/values.yaml").read_text())
-    for task in (task for task in dag.tasks if not isinstance(task, EmptyOperator)):
-        line = next(mapped_commands(task)) if isinstance(task, MappedOperator) else field(task, "arguments")
+    for task in (task for task in dag.tasks if not is_empty(task)):
+        line = next(mapped_commands(task)) if is_mapped(task) else field(task, "arguments")
         may_leave = task.task_id in values["networkPolicy"]["outside"]
         if line[0] in STAY_INSIDE or {"requests", "--verdict"} & set(line):
             assert not may_leave, line
@@ -204,21 +228,21 @@ def test_modules_that_a_person_enters_cannot_be_flags_or_files(bag: DagBag) -> N
     ] == []
 
 
-def all_assets() -> dict[str, Any]:
-    """Return the assets by the name of their variable."""
-    return {name: value for name, value in vars(assets).items() if name.isupper()}
+ASSETS = (airflow_alone.ROOT / "plugins/gopherwood_airflow/assets.py").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(all_assets()))
+@pytest.mark.parametrize("name", re.findall(r"^([A-Z_]+) = ", ASSETS, re.MULTILINE))
 def test_asset_says_who_emits_and_who_consumes_it(bag: DagBag, name: str) -> None:
     """The words beside an asset are what the DAGs do."""
-    asset = all_assets()[name]
+    from gopherwood_airflow import assets
+
+    asset = getattr(assets, name)
     emitters = {
         dag.dag_id for dag in bag.dags.values() for task in dag.tasks if asset in (field(task, "outlets") or [])
     }
-    schedules = {dag.dag_id: json.dumps(DagSerialization.to_dict(dag)["dag"]["timetable"]) for dag in bag.dags.values()}
+    schedules = {dag.dag_id: json.dumps(serialized(dag)["dag"]["timetable"]) for dag in bag.dags.values()}
     consumers = {name for name, schedule in schedules.items() if asset.uri in schedule}
-    text = Path(str(assets.__file__)).read_text().partition(f"\n{name} = ")[2].partition('"""\n\n')[0]
+    text = ASSETS.partition(f"\n{name} = ")[2].partition('"""\n\n')[0]
     said = {word: re.search(rf"{word} by: (.*?)[.;]?\n", text + "\n").group(1) for word in ("Emitted", "Consumed")}  # type: ignore[union-attr]
     assert {name for name in said["Emitted"].split(", ") if name in NAMES} == emitters
     assert {name for name in said["Consumed"].rstrip(".;").split(", ") if name in NAMES} == consumers

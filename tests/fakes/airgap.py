@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from fakes import catalogs
 from fakes import sumdb as fake
 from fakes.goproxy import GoProxy, Module
 from gopherwood import discover, fetch, module, note, publish, toolchain, validate
@@ -68,8 +69,7 @@ class Gap:
         settings = settings or self.here
         keys = [name.removesuffix(".zip").partition("/@v/") for name in self.proxy.files if name.endswith(".zip")]
         wanted = [f"{module.unescape_path(path)}@{module.unescape_version(v)}" for path, _, v in keys]
-        with Catalog.ready(settings) as catalog:
-            catalog.migrate()
+        catalogs.make(settings.catalog_url)
         discover.run(settings, "seed", wanted=wanted)
         fetch.run(settings)
         validate.run(settings)

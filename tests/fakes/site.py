@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fakes import catalogs
 from fakes.goproxy import Module, make_module
 from gopherwood.catalog import Catalog, Kind, Outcome
 from gopherwood.config import Settings
@@ -55,8 +56,8 @@ class Site:
     def new(cls, home: Path, *options: str, **environ: str) -> "Site":
         """Make an empty store and catalog below `home`; `options` and `environ` are the server's."""
         settings = Settings.from_env({"GOPHERWOOD_HOME": str(home), **environ})
+        catalogs.make(settings.catalog_url)
         catalog = Catalog.open(settings)
-        catalog.migrate()
         return cls(settings, open_store(settings), catalog, options, environ)
 
     def start(self, until: str = "/readyz") -> None:

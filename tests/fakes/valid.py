@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fakes import catalogs
 from gopherwood import dirhash, info
 from gopherwood.catalog import Catalog, Evidence, Outcome
 from gopherwood.config import Settings
@@ -34,8 +35,8 @@ def make_valid(
 ) -> None:
     """Enqueue versions and bring all that are queued to the state `valid`."""
     staging = Staging(open_objects(settings.staging_url, mutable=True, settings=settings))
+    catalogs.make(settings.catalog_url)
     with Catalog.open(settings) as catalog:
-        catalog.migrate()
         catalog.enqueue(list(wanted), source="test")
         while jobs := catalog.lease("fetch", owner="test", limit=1000, seconds=60):
             outcomes = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import postgres
+from fakes import catalogs, postgres
 from gopherwood.catalog import Catalog
 
 
@@ -33,10 +33,7 @@ def catalog_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a migrated, empty catalog: a test that uses it runs once for each kind of database."""
     if request.param == "postgres":
         return postgres.server().url()
-    url = f"sqlite:///{tmp_path / 'catalog.db'}"
-    with Catalog.open(url) as catalog:
-        catalog.migrate()
-    return url
+    return catalogs.make(f"sqlite:///{tmp_path / 'catalog.db'}")
 
 
 @pytest.fixture

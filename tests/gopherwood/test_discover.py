@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import catalogs
 from fakes.goproxy import GoProxy, status
 from fakes.index import Index
 from fakes.loopback import Answer
@@ -27,8 +28,7 @@ def proxy() -> Iterator[GoProxy]:
 @pytest.fixture
 def settings(tmp_path: Path, proxy: GoProxy) -> Settings:
     made = Settings(home=tmp_path / "home", upstream=f"{proxy.url},off", sumdb="off", timeout=5)
-    with Catalog.open(made) as catalog:
-        catalog.migrate()
+    catalogs.make(made.catalog_url)
     return made
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import catalogs
 from fakes.goproxy import GoProxy, Module, cut_in_headers, reset, slow, status, truncated, unsized, wrong_bytes
 from gopherwood import fetch, http
 from gopherwood.catalog import Catalog, Outcome
@@ -43,8 +44,8 @@ def settings(tmp_path: Path, proxy: GoProxy) -> Settings:
 
 @pytest.fixture
 def queue(settings: Settings) -> Iterator[Catalog]:
+    catalogs.make(settings.catalog_url)
     with Catalog.open(settings) as catalog:
-        catalog.migrate()
         yield catalog
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fakes import catalogs
 from fakes.goproxy import GoProxy
 from fakes.sumdb import SumDB as Server
 from fakes.sumdb import SumDBLog, bad_signature, flip, sums
@@ -38,8 +39,7 @@ def log():
 
 @pytest.fixture
 def catalog(tmp_path):
-    with Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}") as opened:
-        opened.migrate()
+    with Catalog.open(catalogs.make(f"sqlite:///{tmp_path / 'catalog.db'}")) as opened:
         yield opened
 
 

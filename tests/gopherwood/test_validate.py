@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import catalogs
 from fakes import sumdb as fake
 from fakes.goproxy import GoProxy, Module, make_module, make_zip
 from gopherwood import dirhash, fetch, validate
@@ -34,8 +35,7 @@ def proxy() -> Iterator[GoProxy]:
 @pytest.fixture
 def settings(tmp_path: Path, proxy: GoProxy) -> Settings:
     made = Settings(home=tmp_path / "home", upstream=proxy.url, sumdb="off", timeout=5)
-    with Catalog.open(made) as catalog:
-        catalog.migrate()
+    catalogs.make(made.catalog_url)
     return made
 
 

@@ -14,10 +14,12 @@ from itertools import count
 from typing import Any
 
 from gopherwood.catalog import RuleResult
+from gopherwood.quality.postponed import postpone
 from gopherwood.quality.rules import Frame, Rule, Severity, Table
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ.setdefault("TQDM_DISABLE", "1")
+postpone("altair", "scipy.stats")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 import great_expectations as gx  # noqa: E402

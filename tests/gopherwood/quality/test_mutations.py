@@ -18,7 +18,6 @@ from fakes.index import Index
 from gopherwood.catalog import Catalog, QualityRun, utc_now
 from gopherwood.config import Settings
 from gopherwood.quality import datasets
-from gopherwood.quality.check import check
 from gopherwood.quality.rules import Cut, DataSet
 
 pytestmark = pytest.mark.xdist_group("quality")  # one process pays for the import of the library
@@ -190,6 +189,8 @@ CASES = [(data_set, rule) for data_set, rules in BROKEN.items() for rule in rule
 
 def failing(settings: Settings, name: str, rule: str | None = None) -> set[str]:
     """Return the rules of a data set that fail; only one rule is checked, where one is named."""
+    from gopherwood.quality.check import check  # not by every process that collects tests: it takes seconds
+
     found: DataSet = SETS[name]
     if rule:
         rules = {table.name: tuple(each for each in table.rules if each.name == rule) for table in found.tables}
