@@ -63,7 +63,7 @@ def test_a_result_names_its_report(monkeypatch: pytest.MonkeyPatch, text: str, c
     monkeypatch.setenv("GOPHERWOOD_SERVING_URL", "http://inside:8480")
     monkeypatch.setenv("GOPHERWOOD_SERVING_PUBLIC_URL", "https://go.example.org/")
     operator = task(WRITES.format(text, code), report=True)
-    with nullcontext() if code == 0 else pytest.raises(AirflowException):
+    with nullcontext() if code == 0 else pytest.raises(airflow_alone.errors().AirflowException):
         operator.execute({})
     (link,) = operator.operator_extra_links
     assert link.get_link(operator, ti_key=None) == wanted
