@@ -8,14 +8,14 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 # Where it is set, each process compiles Airflow, SQLAlchemy and all the rest anew: the tests start a thousand.
 unexport PYTHONDONTWRITEBYTECODE
 
-LOCAL := not browser and not cluster and not chart
+LOCAL := not browser and not cluster and not chart and not monitoring
 # Not even read: what their modules import would cost each worker seconds.
-ELSEWHERE := --ignore tests/browser --ignore tests/cluster --ignore tests/chart
+ELSEWHERE := --ignore tests/browser --ignore tests/cluster --ignore tests/chart --ignore tests/monitoring
 # Programs of the recipe for a test cluster, where it has been set up.
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality
+.PHONY: help setup run test test-browser test-chart test-monitoring golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,7 +39,7 @@ run: setup ## the platform on this machine: Airflow, serving, a first ingestion;
 
 test: setup ## every test that needs nothing but this environment
 	$(PYTEST) -n 2 --dist loadgroup -m "$(LOCAL)" $(ELSEWHERE) tests
-	@echo "left out: tests in a browser (make test-browser: needs Chromium), of the charts (make test-chart: needs helm), and on a cluster (make test-cluster: needs Kubernetes)"
+	@echo "left out: tests in a browser (make test-browser: needs Chromium), of the charts (make test-chart: needs helm), of alerts and dashboards (make test-monitoring: needs Prometheus), and on a cluster (make test-cluster: needs Kubernetes)"
 
 test-browser: setup ## the pages in Chromium (Debian: apt install chromium)
 	$(PYTEST) -m browser tests
@@ -47,6 +47,10 @@ test-browser: setup ## the pages in Chromium (Debian: apt install chromium)
 test-chart: setup ## the Helm charts of every environment (helm 3, on PATH or in KUBE_HOME/bin)
 	@PATH="$(PATH):$(KUBE_HOME)/bin" command -v helm >/dev/null || { echo "no helm on PATH nor in $(KUBE_HOME)/bin" >&2; exit 2; }
 	PATH="$(PATH):$(KUBE_HOME)/bin" $(PYTEST) -n 2 -m chart tests
+
+test-monitoring: setup ## alerts, routes and dashboards (Debian: apt install prometheus prometheus-alertmanager)
+	@command -v promtool amtool prometheus >/dev/null || { echo "no promtool, amtool or prometheus on PATH" >&2; exit 2; }
+	$(PYTEST) -m monitoring tests
 
 golden: setup ## write anew what the tasks' chart has from Python, and tests/chart/golden from the charts
 	$(BIN)/python -m gopherwood.scaling > tasks/chart/files/workers.sql
