@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _index, _quality, _ledger, _usage, _notify):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _index, _quality, _chaos, _ledger, _usage, _notify):
         add(verbs)
     for add in (_exporter, _loadtest, _migrate, _smoke, _release, _promote, _up):
         add(verbs)
@@ -199,6 +199,13 @@ def _quality(verbs: Verbs) -> None:
     from gopherwood import quality
 
     quality.add_arguments(_verb(verbs, "quality", "check the data sets as a whole, and write reports for people"))
+
+
+def _chaos(verbs: Verbs) -> None:
+    from gopherwood import chaos
+
+    says = "hurt the platform on purpose, with care, and say honestly what became of it"
+    chaos.add_arguments(_verb(verbs, "chaos", says, "[EXPERIMENT]"))
 
 
 def _usage(verbs: Verbs) -> None:

@@ -169,6 +169,13 @@ def quality(settings: Settings, args: argparse.Namespace, stop: threading.Event)
     return quality.run(settings, args, stop)
 
 
+def chaos(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
+    """Run `chaos`."""
+    from gopherwood import chaos
+
+    return chaos.run(settings, args, stop)
+
+
 def ledger(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:
     """Run `ledger`."""
     from gopherwood import ledger
@@ -258,6 +265,7 @@ COMMANDS: dict[str, Command] = {
     "audit": audit,
     "index": index,
     "quality": quality,
+    "chaos": chaos,
     "ledger": ledger,
     "usage": usage,
     "notify": notify,

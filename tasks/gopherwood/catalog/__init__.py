@@ -3,9 +3,9 @@
 One class, put together from its parts: `queue` (enqueue, lease, finish), `reads` (questions), `notes` (cursors, misses,
 tree heads, events), `notices` (which sink was told what), `damages` and `scrubs` (what audits find and have seen),
 `ledger` (our transparency log), `origins` (where versions come from), `quality` (what checks of all of it said),
-`signals` (for whoever watches), `snapshots` (all of it at one moment), `usage` (downloads), `facts` (what versions
-contain) and `activity` (what happened lately), over `db` (SQLite or PostgreSQL). Import everything from here. A catalog
-is safe to use from many threads; each process opens its own.
+`signals` (for whoever watches), `snapshots` (all of it at one moment), `turns` (what one at a time may do), `usage`
+(downloads), `facts` (what versions contain) and `activity` (what happened lately), over `db` (SQLite or PostgreSQL).
+Import everything from here. A catalog is safe to use from many threads; each process opens its own.
 """
 
 from gopherwood.catalog.activity import Activity, Lately, Refusal
@@ -22,6 +22,7 @@ from gopherwood.catalog.reads import Reads
 from gopherwood.catalog.scrubs import Scrubs, part_of
 from gopherwood.catalog.signals import Delays, Scrubbed, Signals, SinkLag, Tally
 from gopherwood.catalog.snapshots import Page, Row, Snapshot, Snapshots
+from gopherwood.catalog.turns import Turn, Turns
 from gopherwood.catalog.usage import Downloads, Usage, UsageHour
 from gopherwood.catalog.values import (
     LEASE_EXPIRED,
@@ -103,6 +104,7 @@ __all__ = [
     "Snapshot",
     "StoredEvent",
     "Tally",
+    "Turn",
     "UsageHour",
     "VersionRow",
     "Wanted",
@@ -123,6 +125,7 @@ class Catalog(
     Quality,
     Signals,
     Snapshots,
+    Turns,
     Usage,
     FactsKept,
     Lately,

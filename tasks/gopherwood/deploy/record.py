@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from gopherwood.errors import IntegrityError, UsageError
+from gopherwood.form import contradiction
 
 SCHEMA = Path(__file__).with_name("record.schema.json")
 NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}-(?P<digest>[0-9a-f]{12})")
-_KINDS: dict[str, type] = {"object": dict, "string": str, "integer": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def read(file: Path) -> Record:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no JSON"
         raise UsageError(f"{file} is no record of a release: {why}", hint="`gopherwood release` makes one") from None
-    if problem := contradiction(fields, json.loads(SCHEMA.read_text())):
+    if problem := contradiction(fields, json.loads(SCHEMA.read_text()), "the record"):
         raise UsageError(f"{file} is no record of a release: {problem}", hint="`gopherwood release` makes one")
     charts = {name: _chart(file, chart) for name, chart in fields["charts"].items()}
     named = NAME.fullmatch(file.stem)
@@ -99,36 +99,6 @@ def read(file: Path) -> Record:
         raise IntegrityError(f"{file} is not the record that was made: {says}")
     parts = {name: fields[name] for name in ("created", "commit", "images", "tests", "store")}
     return Record(charts=charts, **parts)
-
-
-def contradiction(value: Any, schema: dict[str, Any], where: str = "the record") -> str:
-    """Return in which way a value is not what a schema says, "" when it is.
-
-    Knows the words of JSON Schema that ours is written in, and no others: a library for it would weigh more than the
-    rest of this verb.
-    """
-    if not isinstance(value, _KINDS[schema["type"]]) or isinstance(value, bool):
-        return f"{where} is no {schema['type']}"
-    if isinstance(value, int):
-        least, most = schema.get("minimum", value), schema.get("maximum", value)
-        return "" if least <= value <= most else f"{where} is {value}"
-    if isinstance(value, str):
-        return "" if re.search(schema.get("pattern", ""), value) else f"{where} is {value[:80]!r}"
-    assert isinstance(value, dict)
-    return _contradiction_within(value, schema, where)
-
-
-def _contradiction_within(value: dict[str, Any], schema: dict[str, Any], where: str) -> str:
-    if missing := set(schema.get("required", ())) - set(value):
-        return f"{where} has no {', '.join(sorted(missing))}"
-    named = schema.get("properties", {})
-    for key, item in value.items():
-        of = named.get(key, schema["additionalProperties"])
-        if of is False:
-            return f"{where} has {key}, which nobody knows"
-        if problem := contradiction(item, of, f"{where}: {key}"):
-            return problem
-    return ""
 
 
 def _chart(file: Path, fields: dict[str, str]) -> Chart:

@@ -10,8 +10,9 @@ from gopherwood import tlog
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.deploy import charts, files, git, results
-from gopherwood.deploy.record import SCHEMA, Record, contradiction
+from gopherwood.deploy.record import SCHEMA, Record
 from gopherwood.errors import EXIT_DONE, UsageError
+from gopherwood.form import contradiction
 
 NEEDED = ("proxy", "serving", "tasks")
 """Images without which an environment cannot be installed; others of the build come along."""
@@ -47,7 +48,7 @@ def run(settings: Settings, args: argparse.Namespace) -> Result:
         store=_head(settings),
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
-    if problem := contradiction(json.loads(made.to_json()), json.loads(SCHEMA.read_text())):
+    if problem := contradiction(json.loads(made.to_json()), json.loads(SCHEMA.read_text()), "the record"):
         raise UsageError(f"no record can be made of this: {problem}")
     file = (args.to or checkout / "build/releases") / f"{made.name}.json"
     files.replace(file, made.to_json())

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from gopherwood import running
+
 GRACE = 6.0
 """Seconds that a child has to end after SIGTERM."""
 PR_SET_PDEATHSIG = 1
@@ -31,6 +33,10 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    command: Sequence[str]
+    env: Mapping[str, str]
+    began: float
+    """By the monotonic clock."""
 
     @property
     def session(self) -> int:
@@ -46,7 +52,7 @@ class Children:
     """The programs we run; leave the context and all have ended."""
 
     def __init__(self, logs: Path) -> None:
-        """Keep each program's log in the folder `logs`."""
+        """Keep each program's log in the folder `logs`, and beside that folder a note of who runs (running.py)."""
         self.logs = logs
         self.running: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
@@ -75,7 +81,8 @@ class Children:
                 preexec_fn=_end_with_parent(os.getpid()),
             )
         self._watch.note(process.pid)
-        child = Child(name, process, log)
+        running.note(self.logs.parent, name, process.pid, command)
+        child = Child(name, process, log, command, env, time.monotonic())
         self.running.append(child)
         return child
 
@@ -96,6 +103,15 @@ class Children:
             child.process.wait()
             self.running.remove(child)
             self._watch.forget(child.session)
+            running.forget(self.logs.parent, child.name)
+
+    def again(self, child: Child) -> Child:
+        """Start a program that has ended by itself once more, in its place; what it left of its session is killed."""
+        at = self.running.index(child)
+        self.end([child], grace=0.0)
+        fresh = self.start(child.name, child.command, child.env)
+        self.running.insert(at, self.running.pop())
+        return fresh
 
 
 def ask_groups_to_end(child: Child) -> None:

@@ -41,6 +41,8 @@ TICK = 0.5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 INGEST = "ingest"
 SECRETS = frozenset({f"{PREFIX}LEDGER_KEY", f"{PREFIX}AIRFLOW_PASSWORD"})
+STEADY = 10.0
+"""Seconds after which a part is taken to work: if it then dies, something befell it, and it is started again."""
 
 
 class Stopped(BaseException):
@@ -62,11 +64,17 @@ class Platform:
     stop: threading.Event
 
     def wait(self, seconds: float = TICK) -> None:
-        """Wait a little; raises Stopped when asked to stop, PartDiedError when a part has died."""
+        """Wait a little, and start a part again that has died; raises Stopped when asked to stop.
+
+        Raises PartDiedError when a part dies that had hardly begun: it would do so again.
+        """
         if self.stop.wait(seconds):
             raise Stopped
         if child := self.children.dead():
-            raise died(child)
+            if time.monotonic() - child.began < STEADY:
+                raise died(child)
+            say(f"{died(child, 'is started again')}")
+            self.children.again(child)
 
 
 def run(settings: Settings, *, seed: str, once: bool, stop: threading.Event) -> int:
@@ -331,12 +339,12 @@ def take_down(children: Children) -> None:
     children.end(list(children.running), grace=3.0)  # they hold no work; Airflow's API server idles on for 12 s
 
 
-def died(child: Child) -> PartDiedError:
-    """Return the error that says which part ended and what its last words were."""
+def died(child: Child, then: str = "everything else is stopped") -> PartDiedError:
+    """Return the error that says which part ended, what is done about it, and what its last words were."""
     code = child.process.returncode
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     last = "\n".join(f"    {line}" for line in child.last_lines())
-    return PartDiedError(f"{child.name} {how}; everything else is stopped", hint=f"its log: {child.log}\n{last}")
+    return PartDiedError(f"{child.name} {how}; {then}", hint=f"its log: {child.log}\n{last}")
 
 
 def say(text: str) -> None:
