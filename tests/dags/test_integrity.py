@@ -33,12 +33,14 @@ INTERVAL = {
     "data_interval_start": datetime(2026, 10, 1, 11, tzinfo=UTC),
     "data_interval_end": datetime(2026, 10, 1, 12, tzinfo=UTC),
     "dag_run": SimpleNamespace(run_type="backfill"),
+    "run_id": "manual__2026-10-01T11:00:00+00:00",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "audit": {"all": True},
     "promote": {"record": "build/releases/x.json", "from": "dev", "to": "ci", "dry_run": True},
     "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3},
     "quality": {"date": "2026-09-30"},
+    "chaos": {"experiment": "serving-killed", "execute": True, "serving": "http://serving:8080"},
 }
 """Parameters as a person might enter them, for the commands that are made of them."""
 
@@ -119,7 +121,7 @@ def test_every_task_has_an_end(dag: DAG) -> None:
 def test_every_task_is_owned_and_tried_again(dag: DAG) -> None:
     """Every task has the house as owner, and retries with a growing delay but for questions and failed releases."""
     assert {field(task, "owner") for task in dag.tasks} == {OWNER}
-    if dag.dag_id not in ("smoke", "promote"):
+    if dag.dag_id not in ("smoke", "promote", "chaos"):
         assert {(field(task, "retries"), field(task, "retry_exponential_backoff")) for task in dag.tasks} == {(3, True)}
 
 
@@ -129,6 +131,8 @@ def test_tags_are_from_the_closed_list(dag: DAG) -> None:
     assert set(dag.tags) <= TAGS
 
 
+REPORTED = {"chaos"}
+"""DAGs whose last task alone gives the colour: it reads the report of what befell the others, and is red without."""
 FORGIVING = {"all_done", "always", "one_done", "all_done_min_one_success", "one_success", "all_failed", "one_failed"}
 
 
@@ -140,11 +144,16 @@ def seen(task: Any) -> bool:
 
 def rule(task: Any) -> str:
     """Return the trigger rule of a task."""
-    return str(field(task, "trigger_rule") or "all_success")
+    found = field(task, "trigger_rule") or "all_success"
+    return str(getattr(found, "value", found))
 
 
 def test_every_failure_colours_the_run(dag: DAG) -> None:
     """A run's colour is that of its last tasks alone: each task's failure must reach one of them."""
+    if dag.dag_id in REPORTED:
+        (last,) = [task for task in dag.tasks if not task.downstream_list]
+        assert (last.task_id, rule(last)) == ("verdict", "all_done")
+        return
     assert [task.task_id for task in dag.tasks if not seen(task)] == []
 
 
@@ -276,6 +285,24 @@ def test_quality_checks_a_day_where_one_is_named_or_made_up_for(bag: DagBag) -> 
         context = {**INTERVAL, "params": {"date": date}, "dag_run": SimpleNamespace(run_type=run_type)}
         rendered = [json.loads(task.render_template(task.more_arguments, context)) for task in (check, verdict)]
         assert rendered == [wanted, wanted]
+
+
+def test_an_experiment_is_rolled_back_and_reported_whatever_happens(bag: DagBag) -> None:
+    """Clients play beside the deed, which has a pool of one; what follows is made also when something failed."""
+    dag = bag.dags["chaos"]
+    tasks = {task.task_id: task for task in dag.tasks}
+    assert tasks["baseline"].downstream_task_ids == {"load", "inject"}
+    assert [name for name, task in tasks.items() if task.pool == "chaos"] == ["inject"]
+    for before, after in (("verify", "restore"), ("restore", "report"), ("report", "verdict")):
+        assert (tasks[before].downstream_task_ids, rule(tasks[after])) == ({after}, "all_done")
+    assert dag.is_paused_upon_creation
+    manual, scheduled = (
+        tasks["preflight"].render_template(
+            tasks["preflight"].more_arguments, {"params": {"execute": False}, "dag_run": SimpleNamespace(run_type=kind)}
+        )
+        for kind in ("manual", "scheduled")
+    )
+    assert (json.loads(manual), json.loads(scheduled)) == ([], ["--execute"])
 
 
 def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:

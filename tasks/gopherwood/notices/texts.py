@@ -69,6 +69,9 @@ KINDS: Mapping[str, Kind] = {
         "run it again where the generator has a core of its own; docs/load.md",
         ends=True,
     ),
+    "chaos": Kind(
+        INFO, "experiment {subject}: {verdict} {reason}", "the report {run} says what was seen: /reports/", ends=True
+    ),
     "promotion-started": Kind(INFO, "{subject}: promoting {version} (commit {commit})"),
     "promotion-finished": Kind(INFO, "{subject}: {version} is in place (commit {commit})", ends=True),
     "promotion-rolled-back": Kind(

@@ -31,6 +31,8 @@ PARTS = {
 }
 """Each part's name and its `airflow` command, in the order of starting."""
 SCHEDULER = "airflow-scheduler"
+CHAOS_POOL = ("chaos", 1, "one experiment at a time")
+"""The pool of the DAG `chaos`: without it the task that does the deed would wait for ever."""
 HOST = "127.0.0.1"
 USER = "admin"
 LAST_LINES = 5
@@ -186,6 +188,14 @@ class Api:
             if error.code != HTTPStatus.CONFLICT:  # that would be ours: its answer was lost
                 raise
         return run
+
+    def make_pool(self, name: str, slots: int, says: str) -> None:
+        """Make a pool, unless it is there."""
+        try:
+            self.post("/api/v2/pools", {"name": name, "slots": slots, "description": says})
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
 
     def state(self, dag: str, run: str) -> str:
         """Return the state of a run: queued, running, success or failed."""

@@ -199,6 +199,7 @@ def start(platform: Platform, env: Mapping[str, str]) -> None:
     api = airflow.Api(settings)
     while not (api.healthy() and api.has_dag(INGEST)):
         platform.wait()
+    api.make_pool(*airflow.CHAOS_POOL)
     say(f"  Airflow   {airflow.url(settings)}   (ready in {time.monotonic() - began:.0f} s)")
     if settings.notices_path.exists():
         told = without_secrets(env) | airflow.login(settings)
