@@ -55,9 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="gopherwood")
     for add in (_ingest, _work, _discover, _fetch, _validate, _publish, _status, _plan):
         add(verbs)
-    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _index, _quality, _chaos, _ledger, _usage, _notify):
+    for add in (_export, _import, _requeue, _check_zip, _hash, _audit, _index, _quality, _ledger, _usage, _notify):
         add(verbs)
-    for add in (_exporter, _loadtest, _migrate, _smoke, _release, _promote, _up):
+    for add in (_exporter, _loadtest, _chaos, _migrate, _smoke, _release, _promote, _up):
         add(verbs)
     return parser
 
