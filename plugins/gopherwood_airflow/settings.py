@@ -30,6 +30,8 @@ class Cluster:
     """The image that has helm too, for promotions; none: they get the tasks' image, and say that there is no helm."""
     data_image: str = ""
     """The image that has pandas and Parquet too, for jobs that need them; none: they get the tasks' image."""
+    load_image: str = ""
+    """The image that has load generators and Go too, for load tests; none: they get the tasks' image."""
     namespace: str = "gopherwood"
     config: str = ""
     """Name of the ConfigMap of settings, as environment variables."""
@@ -61,7 +63,7 @@ class Cluster:
         cluster = cls(**({name: text for name, text in texts.items() if text} | {"image": texts["image"]} | flags))  # type: ignore[arg-type]
         if not cluster.image:
             raise SettingError(f"{PREFIX}IMAGE names no image: name the tasks' image by digest")
-        for name in ("image", "vcs_image", "deploy_image", "data_image"):
+        for name in ("image", "vcs_image", "deploy_image", "data_image", "load_image"):
             image = getattr(cluster, name)
             if image and not cluster.allow_tags and not BY_DIGEST.fullmatch(image):
                 raise SettingError(
@@ -70,9 +72,10 @@ class Cluster:
                 )
         return cluster
 
-    def image_for(self, *, vcs: bool = False, helm: bool = False, data: bool = False) -> str:
-        """Return the image of a job that asks version control, runs helm or works on tables, or of any other."""
-        return (vcs and self.vcs_image) or (helm and self.deploy_image) or (data and self.data_image) or self.image
+    def image_for(self, *, vcs: bool = False, helm: bool = False, data: bool = False, load: bool = False) -> str:
+        """Return the image of a job that asks version control, runs helm, works on tables, makes load, or of others."""
+        wanted = ((vcs, self.vcs_image), (helm, self.deploy_image), (data, self.data_image), (load, self.load_image))
+        return next((image for is_wanted, image in wanted if is_wanted and image), self.image)
 
     def account(self, job: str) -> str:
         """Return the service account for a kind of job."""

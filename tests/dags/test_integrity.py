@@ -39,6 +39,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "audit": {"all": True},
     "promote": {"record": "build/releases/x.json", "from": "dev", "to": "ci", "dry_run": True},
     "ingest": {"modules": ["golang.org/x/mod@v0.20.0", "rsc.io/quote@latest"], "closure": True, "max_workers": 3},
+    "load_test": {"scenario": "backend", "url": "http://serving:8480", "modules": 100, "duration": 2.5, "rate": 0.5},
     "quality": {"date": "2026-09-30"},
     "chaos": {"experiment": "serving-killed", "execute": True, "serving": "http://serving:8080"},
 }
@@ -46,7 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 ASK_UPSTREAM = {"audit", "discover", "fetch", "validate", "smoke", "quality"}
 """Verbs that may ask an upstream, its checksum database or an index; but for the source `requests` and a verdict."""
-STAY_INSIDE = {"plan", "publish", "usage"}
+STAY_INSIDE = {"plan", "publish", "usage", "loadtest"}
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +120,9 @@ def test_every_task_has_an_end(dag: DAG) -> None:
 
 
 def test_every_task_is_owned_and_tried_again(dag: DAG) -> None:
-    """Every task has the house as owner, and retries with a growing delay but for questions and failed releases."""
+    """Every task has the house as owner, and retries with a growing delay but for questions, releases and load."""
     assert {field(task, "owner") for task in dag.tasks} == {OWNER}
-    if dag.dag_id not in ("smoke", "promote", "chaos"):
+    if dag.dag_id not in ("smoke", "promote", "chaos", "load_test"):
         assert {(field(task, "retries"), field(task, "retry_exponential_backoff")) for task in dag.tasks} == {(3, True)}
 
 
@@ -309,7 +310,7 @@ def test_environment_decides_nothing_at_parse_time_but_pods_and_start() -> None:
     """DAG files and plugins read only settings of their own from the environment."""
     sources = [*DAGS.glob("*.py"), *(airflow_alone.ROOT / "plugins").rglob("*.py")]
     read = {name for path in sources for name in re.findall(r'environ(?:\.get\(|\[)"(\w+)"', path.read_text())}
-    own = {"GOPHERWOOD_DISCOVER_SINCE", "GOPHERWOOD_DISCOVER_LOG"}
+    own = {"GOPHERWOOD_DISCOVER_SINCE", "GOPHERWOOD_DISCOVER_LOG", "GOPHERWOOD_LOAD_URL", "GOPHERWOOD_LOAD_PAUSED"}
     assert (
         read
         <= {"GOPHERWOOD_POD_IMAGE", "GOPHERWOOD_SERVING_URL", "GOPHERWOOD_SERVING_PUBLIC_URL", "KUBECONFIG", "PATH"}

@@ -162,6 +162,14 @@ def test_what_counts_and_checks_has_the_image_with_pandas(pod_of: Any, monkeypat
     assert [pod["spec"]["containers"][0]["image"] for pod in pods] == [data, data, IMAGE]
 
 
+def test_what_makes_load_has_the_image_with_generators(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verb says it; every other job has the tasks' image."""
+    load = IMAGE.replace("tasks", "loadtest")
+    monkeypatch.setenv("GOPHERWOOD_POD_LOAD_IMAGE", load)
+    pods = [manifest(pod_of(arguments=line)) for line in (["loadtest", "ui"], ["fetch"])]
+    assert [pod["spec"]["containers"][0]["image"] for pod in pods] == [load, IMAGE]
+
+
 def test_state_on_a_volume_is_mounted(pod_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim is mounted where the charts expect it, writable, beside /tmp."""
     monkeypatch.setenv("GOPHERWOOD_POD_CLAIM", "gopherwood-serving-store")

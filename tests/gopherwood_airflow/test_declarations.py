@@ -44,7 +44,7 @@ def test_node_pools_are_printed_without_airflow() -> None:
     program = "import sys, gopherwood_airflow.node_pools; sys.exit('airflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], env=env).returncode == 0
     printed = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
-    assert [pool["name"] for pool in printed] == [pool.name for pool in node_pools.POOLS]
+    assert [pool["name"] for pool in printed] == [pool.name for pool in node_pools.ALL]
     assert printed == json.loads((ROOT / "tasks/chart/files/node-pools.json").read_text()), "make golden"
     preemptible = printed[1]
     assert preemptible["scale_to_zero"] is True
@@ -60,6 +60,6 @@ def test_node_pools_are_printed_without_airflow() -> None:
 def test_handbook_has_every_pool() -> None:
     """The table of the handbook says of each pool what is declared."""
     text = (ROOT / "docs/airflow.md").read_text()
-    for pool in node_pools.POOLS:
+    for pool in node_pools.ALL:
         row = f"| `{pool.name}` | {pool.machine} | {'yes' if pool.scale_to_zero else 'no'} | {pool.purpose} |"
         assert row in text

@@ -83,7 +83,7 @@ def name_of(scenario: str, started: datetime) -> str:
 
 def fit(text: str) -> str:
     """Return a text as a part of a name: small letters, digits and dashes."""
-    return _UNFIT.sub("-", text.lower()).strip("-")[:60].strip("-") or "x"
+    return _UNFIT.sub("-", text.lower()).strip("-")[:90].strip("-") or "x"
 
 
 def here(name: str = "") -> dict[str, Any]:
