@@ -26,7 +26,7 @@ URL = Param(os.environ.get("GOPHERWOOD_LOAD_URL", ""), type="string", pattern="^
 NAME = "{{ params.scenario }}-{{ run_id }}"
 CHOSEN = """{{ ((['--url', params.url] if params.url else [])
                 + (['--hostile'] if params.hostile and params.scenario == 'backend' else [])
-                + (['--modules', params.modules] if params.modules else [])) | tojson }}"""
+                + (['--modules', params.modules | string] if params.modules else [])) | tojson }}"""
 
 with DAG(
     dag_id="load_test",
