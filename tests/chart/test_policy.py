@@ -272,7 +272,7 @@ def test_airflow_can_use_what_it_is_told_of_pods(name: str) -> None:
     """The settings of pods are ones that plugins/gopherwood_airflow takes, and each kind of job has its account."""
     accounts = {each["metadata"]["name"] for each in objects(name) if each["kind"] == "ServiceAccount"}
     (told,) = (data for data in config_maps(name) if "GOPHERWOOD_POD_IMAGE" in data)
-    of_dags = {"GOPHERWOOD_LOAD_PAUSED"}
+    of_dags = {f"GOPHERWOOD_{each}" for each in ("SERVING_URL", "SERVING_PUBLIC_URL", "LOAD_URL", "LOAD_PAUSED")}
     assert set(told) - of_dags <= {f"GOPHERWOOD_POD_{spec.name.upper()}" for spec in fields(Cluster)}
     assert told.get("GOPHERWOOD_LOAD_PAUSED") == ("true" if name == "production" else None)
     cluster = Cluster.from_env(told)
