@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from gopherwood import gomod, zipdir
 from gopherwood.errors import ContentError
 from gopherwood.facts import licences
 from gopherwood.facts.values import Finding, LicenceFile, ModuleFacts, PackageFacts
-from gopherwood.gosource import GoFile, GoPackage, NotGoError, assemble, parse
+from gopherwood.gosource import GoFile, GoPackage, NotGoError, assemble, comment, parse
 from gopherwood.gosource.constraints import PLATFORMS, belongs
 from gopherwood.module import ModuleVersion
 
@@ -197,5 +197,21 @@ def _assembled(module: _Module, folder: str, files: Sequence[GoFile]) -> GoPacka
 
 
 def _documentation(made: GoPackage) -> dict[str, Any]:
-    """Return the documentation of a package as plain values; what facts have of it already is left out."""
-    return {name: value for name, value in asdict(made).items() if name not in ("imports", "broken", "synopsis")}
+    """Return the documentation of a package as plain values, comments as HTML; what facts have already is left out."""
+    symbols = {name for name, _ in made.symbols()}
+    imported = {path.rpartition("/")[2]: path for path in made.imports}
+
+    def target(package: str, name: str) -> str:
+        if not package:
+            return f"#{name}" if name in symbols else ""
+        path = package if "/" in package else imported.get(package, "")
+        # Packages of the standard library have no page here: their paths begin without a dot.
+        return f"/{path}#{name}".rstrip("#") if "." in path.partition("/")[0] else ""
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: comment.html(each, target) if name == "doc" else shown(each) for name, each in value.items()}
+        return [shown(each) for each in value] if isinstance(value, list | tuple) else value
+
+    kept = {name: value for name, value in asdict(made).items() if name not in ("imports", "broken", "synopsis")}
+    return cast(dict[str, Any], shown(kept))

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from gopherwood.errors import StorageError
+from gopherwood.facts import markdown
 from gopherwood.facts.extract import Extracted
 from gopherwood.facts.values import ModuleFacts
 from gopherwood.module import ModuleVersion, escape_path, escape_version
 
 FACTS = "facts.json"
 README = "README"
+"""The README's bytes, and, with `.html` behind it, how a page shows them."""
 LARGEST = 64 << 20
 """Bytes of one member, unpacked, that are read; larger ones are not shown."""
 
@@ -41,6 +43,10 @@ def pack(extracted: Extracted) -> bytes:
         _add(archive, FACTS, _json(extracted.facts.to_json()))
         if extracted.readme:
             _add(archive, README, extracted.readme)
+            shown = markdown.html(
+                extracted.readme.decode("utf-8", "replace"), extracted.facts.readme, extracted.facts.mv
+            )
+            _add(archive, f"{README}.html", shown.encode("utf-8", "replace"))
         for folder, documentation in sorted(extracted.docs.items()):
             _add(archive, docs_name(folder), _json(documentation))
     return made.getvalue()

@@ -117,6 +117,7 @@ def test_facts_come_back_from_their_file(read: Read) -> None:
     packed = files.pack(made)
     assert files.facts(io.BytesIO(packed)) == made.facts
     assert files.member(io.BytesIO(packed), files.README) == b"# Shop\n"
-    assert b"Open opens." in (files.member(io.BytesIO(packed), files.docs_name("till")) or b"")
+    assert files.member(io.BytesIO(packed), "README.html") == b"<h1>Shop</h1>\n"
+    assert b"<p>Open opens.</p>" in (files.member(io.BytesIO(packed), files.docs_name("till")) or b"")
     assert files.member(io.BytesIO(packed), files.docs_name("none")) is None
     assert files.pack(made) == packed
