@@ -217,7 +217,8 @@ class App:
         if self.pages is None:
             from gopherwood_serving.web import Pages
 
-            self.pages = Pages(self.catalog)
+            facts = open_objects(self.settings.facts_url, settings=self.settings)
+            self.pages = Pages(self.catalog, self.objects, facts)
         return await self.pages(scope)
 
     async def _probe(self, path: str) -> Answer:

@@ -8,7 +8,7 @@ percent-encoding (`go` sends `!` as `%21`). Authority: `go help goproxy`; x/mod/
 from dataclasses import dataclass
 
 from gopherwood import module, queries, semver
-from gopherwood.errors import ContentError, InvalidVersionError
+from gopherwood.errors import ContentError, InvalidPathError, InvalidVersionError
 from gopherwood.module import ModuleVersion
 from gopherwood_serving.answers import Answer
 
@@ -74,7 +74,7 @@ def parse(path: str) -> Route:
 def _module(rest: str, *, fetches: bool) -> Route:
     escaped, at, what = rest.partition("/@")
     if not at:
-        raise NoRouteError("nothing is here; a module's files are at /<module path>/@v/list and beside it")
+        return _page(rest)
     try:
         path = module.unescape_path(escaped)
         if what == "latest":
@@ -87,6 +87,24 @@ def _module(rest: str, *, fetches: bool) -> Route:
         return _version(suffix, path, module.unescape_version(stem), fetches)
     except ContentError as error:
         raise NoRouteError(str(error)) from None
+
+
+def _page(rest: str) -> Route:
+    """Return the route to the page of a module or package, `/<import path>[@version][/folder]` (modulepage.py)."""
+    path, at, behind = rest.partition("@")
+    version, _, folder = behind.partition("/")
+    try:
+        if "." not in path.partition("/")[0]:
+            raise InvalidPathError("no module path begins so")
+        module.check_import_path(path)
+        if at and version != "latest" and module.canonical_version(version) != version:
+            raise InvalidVersionError("not a canonical version")
+        if folder:
+            module.check_file_path(folder)
+    except ContentError:
+        words = "nothing is here; a module's files are at /<module path>/@v/list and beside it"
+        raise NoRouteError(words) from None
+    return Route("page", f"/{rest}")
 
 
 def _version(suffix: str, path: str, version: str, fetches: bool) -> Route:

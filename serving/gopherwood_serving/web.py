@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from gopherwood.catalog import Catalog
+from gopherwood.objects import Objects
 from gopherwood.states import OPEN, State
-from gopherwood_serving.answers import SECURITY, Answer, etag_of
+from gopherwood_serving import modulepage
+from gopherwood_serving.answers import MISSING, SECURITY, SHORT, Answer, etag_of
 
 HERE = Path(__file__).parent
 ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
@@ -29,8 +31,8 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 class Pages:
     """Answers requests for pages by asking the framework."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self.app = create_site(catalog)
+    def __init__(self, catalog: Catalog, store: Objects, facts: Objects) -> None:
+        self.app = create_site(catalog, store, facts)
 
     async def __call__(self, scope: Any) -> Answer:
         """Return the page that an RSGI request asks for."""
@@ -49,11 +51,12 @@ class Pages:
         return Answer(status=start["status"], headers=[*headers, ("etag", etag)], body=body, etag=etag)
 
 
-def create_site(catalog: Catalog) -> Starlette:
+def create_site(catalog: Catalog, store: Objects, facts: Objects) -> Starlette:
     """Build the site: one function a page."""
     loader = FileSystemLoader(HERE / "templates")
     templates = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True)
     home_page = templates.get_template("home.html")
+    module_page, absent_page = templates.get_template("module.html"), templates.get_template("absent.html")
 
     def home(request: Request) -> Response:
         counts = catalog.counts()
@@ -68,7 +71,28 @@ def create_site(catalog: Catalog) -> Starlette:
         )
         return HTMLResponse(page, headers={**SECURITY, "cache-control": "no-cache"})
 
-    return Starlette(routes=[Route("/", home), *(_asset(name, kind) for name, kind in ASSETS.items())])
+    def module(request: Request) -> Response:
+        address, tab = request.path_params["address"], request.query_params.get("tab", "")
+        place = modulepage.find(catalog, address)
+        view = None
+        if place is not None and tab in modulepage.TABS:
+            view = modulepage.view(catalog, store, facts, place, tab, dict(request.query_params))
+        if place is None or view is None:
+            return _absent(absent_page, catalog, address)
+        newer = modulepage.newer_major(catalog, place.mv.path)
+        page = module_page.render(view=view, tabs=modulepage.TABS, days=modulepage.days, newer_major=newer)
+        return HTMLResponse(page, headers={**SECURITY, "cache-control": SHORT})
+
+    assets = [_asset(name, kind) for name, kind in ASSETS.items()]
+    return Starlette(routes=[Route("/", home), *assets, Route("/{address:path}", module)])
+
+
+def _absent(page: Template, catalog: Catalog, address: str) -> Response:
+    """Say that nothing is called so, and which versions of the module are here."""
+    path = address.partition("@")[0]
+    versions = [each.version for each in catalog.versions(path)][::-1][:20]
+    body = page.render(address=address, module=path, versions=versions)
+    return HTMLResponse(body, status_code=404, headers={**SECURITY, "cache-control": MISSING})
 
 
 def _asset(name: str, media_type: str) -> Route:

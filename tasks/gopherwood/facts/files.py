@@ -2,18 +2,14 @@
 
 `facts.json`, the README as it is, and `docs/<folder>/package.json` for each package, so that a page reads what it shows
 and no more, and anybody can look inside with `unzip`. They are derived: a newer TOOL replaces them, and `index` makes
-them anew where they are gone. The same facts are the same bytes.
+them anew where they are gone. Written by pack.py; serving reads them with what is here, and needs no parser for it.
 """
 
-import io
 import json
 import zipfile
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from gopherwood.errors import StorageError
-from gopherwood.facts import markdown
-from gopherwood.facts.extract import Extracted
 from gopherwood.facts.values import ModuleFacts
 from gopherwood.module import ModuleVersion, escape_path, escape_version
 
@@ -22,8 +18,6 @@ README = "README"
 """The README's bytes, and, with `.html` behind it, how a page shows them."""
 LARGEST = 64 << 20
 """Bytes of one member, unpacked, that are read; larger ones are not shown."""
-
-_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def key(mv: ModuleVersion) -> str:
@@ -34,22 +28,6 @@ def key(mv: ModuleVersion) -> str:
 def docs_name(folder: str) -> str:
     """Return the member that documents the package in a folder of the module, "" for its root."""
     return f"docs/{folder}/package.json" if folder else "docs/package.json"
-
-
-def pack(extracted: Extracted) -> bytes:
-    """Return the zip of what was extracted."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, FACTS, _json(extracted.facts.to_json()))
-        if extracted.readme:
-            _add(archive, README, extracted.readme)
-            shown = markdown.html(
-                extracted.readme.decode("utf-8", "replace"), extracted.facts.readme, extracted.facts.mv
-            )
-            _add(archive, f"{README}.html", shown.encode("utf-8", "replace"))
-        for folder, documentation in sorted(extracted.docs.items()):
-            _add(archive, docs_name(folder), _json(documentation))
-    return made.getvalue()
 
 
 def facts(file: BinaryIO) -> ModuleFacts:
@@ -68,13 +46,3 @@ def member(file: BinaryIO, name: str) -> bytes | None:
         return None
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise StorageError(f"facts cannot be read: {error}", hint="gopherwood index makes them anew") from error
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    info = zipfile.ZipInfo(name, _DATE)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(info, data)

@@ -20,8 +20,8 @@ ADDRESS_SPACE = 3 << 30
 
 def main() -> None:
     """Answer till stdin ends."""
-    from gopherwood.facts import files
     from gopherwood.facts.extract import extract
+    from gopherwood.facts.pack import pack
     from gopherwood.module import ModuleVersion
 
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
@@ -29,7 +29,7 @@ def main() -> None:
         path, version, zip_path, mod_path, target = json.loads(line)
         try:
             made = extract(ModuleVersion(path, version), Path(zip_path), Path(mod_path).read_bytes())
-            answer: dict[str, int | str] = {"size": Path(target).write_bytes(files.pack(made))}
+            answer: dict[str, int | str] = {"size": Path(target).write_bytes(pack(made))}
         except (GopherwoodError, MemoryError, RecursionError) as error:
             answer = {"error": str(error) or type(error).__name__}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -9,6 +9,7 @@ import pytest
 from fakes.goproxy import make_module
 from gopherwood.facts import files
 from gopherwood.facts.extract import Bounds, Extracted, extract
+from gopherwood.facts.pack import pack
 from gopherwood.module import ModuleVersion
 
 Read = Callable[..., Extracted]
@@ -114,10 +115,10 @@ def test_facts_come_back_from_their_file(read: Read) -> None:
     made = read(
         {"go.mod": GO_MOD, "README.md": "# Shop\n", "till/till.go": "package till\n\n// Open opens.\nfunc Open()\n"}
     )
-    packed = files.pack(made)
+    packed = pack(made)
     assert files.facts(io.BytesIO(packed)) == made.facts
     assert files.member(io.BytesIO(packed), files.README) == b"# Shop\n"
     assert files.member(io.BytesIO(packed), "README.html") == b"<h1>Shop</h1>\n"
     assert b"<p>Open opens.</p>" in (files.member(io.BytesIO(packed), files.docs_name("till")) or b"")
     assert files.member(io.BytesIO(packed), files.docs_name("none")) is None
-    assert files.pack(made) == packed
+    assert pack(made) == packed
