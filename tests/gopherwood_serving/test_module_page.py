@@ -23,7 +23,8 @@ def shop(make_site: Callable[..., Site]) -> Site:
     readme = f"# Shop\n\nSee [the till](till/till.go). {EVIL}\n"
     files = {"shop.go": source, "till/till.go": "package till\n", "README.md": readme, "data.bin": b"\0\1"}
     site.publish(PATH, "v1.0.0", make_module(PATH, "v1.0.0", files))
-    mod = f"// Deprecated: {EVIL}\nmodule {PATH}\n\ngo 1.21\n\nrequire example.com/gone v1.0.0\n\nretract v1.0.0 // {EVIL}\n"
+    mod = f"// Deprecated: {EVIL}\nmodule {PATH}\n\ngo 1.21\n\nrequire example.com/gone v1.0.0\n"
+    mod += f"\nretract v1.0.0 // {EVIL}\n"
     site.publish(PATH, "v1.1.0", make_module(PATH, "v1.1.0", {**files, "go.mod": mod}))
     site.publish(f"{PATH}/v2", "v2.0.0")
     user = 'package user\n\nimport _ "example.com/shop"\n'
