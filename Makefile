@@ -15,7 +15,7 @@ ELSEWHERE := --ignore tests/browser --ignore tests/cluster --ignore tests/chart 
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart test-monitoring golden test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality
+.PHONY: help setup run test test-browser test-chart test-monitoring golden dashboards test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,10 @@ golden: setup ## write anew what the tasks' chart has from Python, and tests/cha
 	PATH="$(PATH):$(KUBE_HOME)/bin" $(BIN)/python tests/chart/test_golden.py
 	@git diff --stat -- tests/chart/golden
 
+dashboards: setup ## write anew the dashboards of helm-values/base/dashboards; look at what changes
+	PYTHONPATH=images $(BIN)/python -m gopherwood_dashboards
+	@git diff --stat -- helm-values/base/dashboards
+
 test-cluster: setup ## pods on a real cluster: KUBECONFIG, or ../shared/kube when it is there
 	$(PYTEST) -m cluster tests
 
@@ -72,7 +76,7 @@ lint: setup ## ruff, types and import contracts
 types: setup
 	$(BIN)/mypy
 	MYPYPATH=plugins:dags $(BIN)/mypy --config-file pyproject.toml plugins/gopherwood_airflow plugins/gopherwood_plugin.py dags
-	MYPYPATH=images $(BIN)/mypy --config-file pyproject.toml images/gopherwood_images
+	MYPYPATH=images $(BIN)/mypy --config-file pyproject.toml images/gopherwood_images images/gopherwood_dashboards
 
 contracts: setup
 	$(BIN)/lint-imports

@@ -29,6 +29,7 @@ DOCUMENTED = {
     "scheduler",
     "secret",
     "securityContexts",
+    "statsd",
     "triggerer",
     "uid",
     "workers",

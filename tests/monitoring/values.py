@@ -33,7 +33,8 @@ def alerts() -> list[dict[str, Any]]:
 
 def metrics_of(expression: str) -> set[str]:
     """Return the names of metrics in an expression: of ours, and of what records them."""
-    return set(re.findall(r"\b(?:gopherwood|airflow|kube|container|node)[a-z0-9_]*(?::[a-zA-Z0-9_]+)*\b", expression))
+    bare = re.sub(r'"[^"]*"', '""', expression)
+    return set(re.findall(r"\b(?:gopherwood|process|airflow|kube|container|node)[_:][a-zA-Z0-9_:]*", bare))
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
