@@ -35,8 +35,11 @@ class AirflowRuns(Loopback):
             return Answer(401)
         if path.endswith("/details"):
             return _json({"dag_run_timeout": self.timeout})
-        events = ["::group::Log", "running gopherwood", "it said why\nand more", "::endgroup::"]
-        return _json({"content": [{"event": event} for event in events]})
+        lines: list[dict[str, Any]] = [
+            {"event": event} for event in ("::group::Log", "running gopherwood", '{"a": "result"}', "it said\nmore")
+        ]
+        raised = {"event": "Task failed", "error_detail": [{"exc_value": "gopherwood ended with exit code 3"}]}
+        return _json({"content": [*lines, raised, {"event": "::endgroup::"}]})
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
         asked = json.loads(body)

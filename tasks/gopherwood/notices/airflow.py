@@ -103,9 +103,7 @@ class Airflow:
             content = self._api.get(at)["content"]
         except GopherwoodError:
             return []
-        said = [str(line.get("event", "")) for line in content if isinstance(line, dict)]
-        lines = [text.split("\n", 1)[0][:LONGEST_LINE] for text in said if text.strip() and not text.startswith("::")]
-        return lines[-LAST_LINES:]
+        return [text for line in content if isinstance(line, dict) and (text := _said(line))][-LAST_LINES:]
 
     def page(self, run: Ended, task: FailedTask | None = None) -> str:
         """Return the address at which people find a run, or the log of one of its tasks."""
@@ -118,6 +116,13 @@ class Airflow:
     @staticmethod
     def _of(run: Ended) -> str:
         return f"/api/v2/dags/{quote(run.dag, safe='')}/dagRuns/{quote(run.run, safe='')}"
+
+
+def _said(line: Mapping[str, Any]) -> str:
+    """Return what a line of a log says to people; "" for marks, and for results, which are JSON."""
+    raised = line.get("error_detail") or [{}]
+    text = str(raised[-1].get("exc_value") or line.get("event") or "").strip().split("\n", 1)[0]
+    return "" if text.startswith(("::", "{", "[")) else text[:LONGEST_LINE]
 
 
 def _ended(run: Mapping[str, Any]) -> Ended:

@@ -66,11 +66,11 @@ def test_a_failure_is_told_with_its_task_its_log_and_where_to_look(watched: Watc
         "state": "failed",
         "tasks": "all_fetched, fetch",
         "tries": 4,
-        "last_lines": "running gopherwood / it said why",
+        "last_lines": "running gopherwood / it said / gopherwood ended with exit code 3",
         "page": "https://airflow.example.org/dags/ingest/runs/run%201/tasks/all_fetched",
     }
     notice = texts.notice(watched.catalog.events()[-1], [], channel="", mention="")
-    assert notice.line == "DAG ingest: a run failed, in all_fetched, fetch: running gopherwood / it said why"
+    assert notice.line == f"DAG ingest: a run failed, in all_fetched, fetch: {said['last_lines']}"
     assert (notice.severity.word, notice.link) == ("warn", said["page"])
 
 
