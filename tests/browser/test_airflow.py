@@ -42,6 +42,10 @@ class Platform:
         self.runs[word] = run = self.up.api.trigger("quality", {})
         wait_for(lambda: self.up.api.state("quality", run) in ("success", "failed"), 400)
 
+    def is_idle(self) -> bool:
+        """Tell whether no run of `quality` is left, as one that an ingestion caused."""
+        return not self.up.api.get("/api/v2/dags/quality/dagRuns?state=queued&state=running")["total_entries"]
+
     def spoil(self, statement: str) -> None:
         """Change the catalog behind everybody's back."""
         with Catalog.open(self.up.settings) as catalog, catalog._transaction() as connection:
@@ -73,6 +77,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             made.check("warned")
             made.spoil(STOPS)
             made.check("stopped")
+            wait_for(made.is_idle, 400)
             yield made
         finally:
             made.up.stop()
