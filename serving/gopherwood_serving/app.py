@@ -22,6 +22,7 @@ from gopherwood_serving import index, misses, process, reports, sockets
 from gopherwood_serving.access import MODULE_KINDS, SILENT, AccessLog, Note, note_of
 from gopherwood_serving.accessfiles import open_access_log
 from gopherwood_serving.answers import NEVER, PLAIN, UNCACHED, Answer, FileBody, found, impossible, text, unavailable
+from gopherwood_serving.api import Api
 from gopherwood_serving.backlog import BacklogGauges
 from gopherwood_serving.goproxy import GoProxy
 from gopherwood_serving.ledger import LedgerAnswers
@@ -61,6 +62,8 @@ class App:
         self.objects = objects
         self.catalog = catalog
         self.reports = open_objects(settings.reports_url, settings=settings)
+        self.facts = open_objects(settings.facts_url, settings=settings)
+        self.api = Api(catalog, objects, self.facts)
         self.goproxy = GoProxy(objects, catalog)
         self.ledger = LedgerAnswers(catalog)
         self.sumdb = SumDBMirror(objects, catalog, self.ledger)
@@ -206,6 +209,8 @@ class App:
             return await self._in_thread(self.sumdb.answer, route.path)
         if route.kind == "ledger":
             return await self._in_thread(self.ledger.answer, route.path, scope.query_string)
+        if route.kind == "api":
+            return await self._in_thread(self.api.answer, route.path, scope.query_string)
         if route.kind == "index":
             return await self._in_thread(index.answer, self.catalog, scope.query_string)
         if route.path == STATUS:
@@ -217,8 +222,7 @@ class App:
         if self.pages is None:
             from gopherwood_serving.web import Pages
 
-            facts = open_objects(self.settings.facts_url, settings=self.settings)
-            self.pages = Pages(self.catalog, self.objects, facts)
+            self.pages = Pages(self.catalog, self.objects, self.facts)
         return await self.pages(scope)
 
     async def _probe(self, path: str) -> Answer:

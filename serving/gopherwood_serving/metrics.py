@@ -20,6 +20,7 @@ ROUTES = (
     "ledger",
     "index",
     "page",
+    "api",
     "report",
     "probe",
     "other",

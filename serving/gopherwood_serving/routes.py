@@ -18,6 +18,8 @@ CACHED_ONLY = "/cached-only/"
 """Prefix with which clients of the public proxy say: answer from what you hold, fetch nothing. We never fetch."""
 SUFFIXES = {"info": ".info", "mod": ".mod", "zip": ".zip"}
 PAGES = frozenset({"/", "/static/icon.svg", "/static/style.css"})
+PREFIXES = {"/v1/": "api", "/ledger/": "ledger", "/sumdb/": "sumdb"}
+"""Where a kind of requests begins whose answers are made of the rest of the path."""
 REPORTS = {"/quality/": "quality/", "/reports/": ""}
 """Where pages are that commands wrote (reports.py): a prefix, and the folder of the reports that is below it."""
 STATUS = "/-/status.json"
@@ -62,10 +64,9 @@ def parse(path: str) -> Route:
         return Route("probe", path)
     if path == "/index":
         return Route("index", path)
-    if path.startswith("/ledger/"):
-        return Route("ledger", path.removeprefix("/ledger/"))
-    if path.startswith("/sumdb/"):
-        return Route("sumdb", path.removeprefix("/sumdb/"))
+    for prefix, kind in PREFIXES.items():
+        if path.startswith(prefix):
+            return Route(kind, path.removeprefix(prefix))
     if path.startswith(CACHED_ONLY):
         return _module(path[len(CACHED_ONLY) :], fetches=False)
     return _module(path[1:], fetches=True)
