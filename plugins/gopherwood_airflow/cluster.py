@@ -9,7 +9,7 @@ Airflow's task state store, whose rows belong to the task of a run and not to a 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodLaunchTimeoutException
@@ -22,6 +22,7 @@ from gopherwood_airflow.endings import Cause, Ending, ending, terminated, vanish
 from gopherwood_airflow.jobs import Job, job_of
 from gopherwood_airflow.node_pools import DEFAULT, NodePool
 from gopherwood_airflow.settings import Cluster
+from gopherwood_airflow.trigger import PodTrigger
 
 SIZE_KEY = "gopherwood_size"
 """Key of the task state store: the name of the size that the next try runs with."""
@@ -76,6 +77,10 @@ class ClusterPod(command.CommandLine, KubernetesPodOperator):
         except PodLaunchTimeoutException as error:
             raise AirflowException(f"{error} It was for node pool {self.node_pool.name}") from error
         return self._handed_over(self.remote_pod)
+
+    def defer(self, *, trigger: Any, method_name: str, **kwargs: Any) -> NoReturn:
+        """Wait in the triggerer, by a trigger that gives the scheduler time (trigger.py)."""
+        super().defer(trigger=PodTrigger(**trigger.serialize()[1]), method_name=method_name, **kwargs)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> Any:
         """Go on after the triggerer has told of the pod."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -245,3 +246,18 @@ def test_ledger_key_is_a_file_for_who_publishes_and_for_nobody_else(
     assert '"secretName": "ledger"' in publishes
     assert "/etc/gopherwood/ledger/key" in publishes
     assert "ledger" not in fetches
+
+
+def test_deferred_task_waits_by_the_trigger_that_fires_late(pod_of: Any) -> None:
+    """The provider's trigger would fire before the scheduler knows of the deferral; ours has all that one was told."""
+    from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
+    from airflow.sdk.exceptions import TaskDeferred
+    from airflow.sdk.module_loading import import_string
+
+    theirs = KubernetesPodTrigger("pod", "gopherwood", datetime(2026, 3, 1, tzinfo=UTC), "base", poll_interval=7)
+    with pytest.raises(TaskDeferred) as deferred:
+        pod_of().defer(trigger=theirs, method_name="trigger_reentry", timeout=None)
+    name, arguments = deferred.value.trigger.serialize()
+    assert arguments == theirs.serialize()[1]
+    made = import_string(name)(**arguments)
+    assert (type(made).__module__, made.serialize()) == ("gopherwood_airflow.trigger", (name, arguments))
