@@ -56,7 +56,7 @@ envFrom:
   - configMapRef: {name: {{ .root.Release.Name }}-pods}
   - secretRef: {name: {{ .root.Values.airflow.onePod.secret }}}
 env:
-  {{- range $name, $value := dict "AIRFLOW_HOME" "/tmp/airflow" "HOME" "/tmp" "TMPDIR" "/tmp" "AIRFLOW__CORE__DAGS_FOLDER" "/opt/airflow/dags" "AIRFLOW__CORE__PLUGINS_FOLDER" "/opt/airflow/plugins" "AIRFLOW__CORE__PARALLELISM" "8" "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL" "5" "AIRFLOW__API__WORKERS" "1" "AIRFLOW__API__INSTANCE_NAME" "Gopherwood" "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES" "1" "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME" "0.5" "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT" "120" "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT" "60" }}
+  {{- range $name, $value := dict "AIRFLOW_HOME" "/tmp/airflow" "HOME" "/tmp" "TMPDIR" "/tmp" "AIRFLOW__CORE__DAGS_FOLDER" "/opt/airflow/dags" "AIRFLOW__CORE__PLUGINS_FOLDER" "/opt/airflow/plugins" "AIRFLOW__CORE__PARALLELISM" "8" "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT" "120" "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL" "5" "AIRFLOW__API__WORKERS" "1" "AIRFLOW__API__INSTANCE_NAME" "Gopherwood" "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES" "1" "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME" "0.5" "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT" "120" "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT" "60" }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
   # Airflow would make this one of the other, for a driver that the image has not.
