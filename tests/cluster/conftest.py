@@ -1,24 +1,40 @@
 """The fixtures: a cluster, its images, what is outside of it, and the platform as its handbook installs it.
 
-All of them are made once, on first use, and shared by all tests of the session.
+All of them are made once, on first use, and shared by all tests of the session. Tests of the platform come last: its
+Airflow, once there, is one more that wants the processor.
 """
 
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 from cluster import handbook
+from cluster.airflow_run import Runs
 from cluster.images import load, lock
 from cluster.kube import NAMESPACE, RECIPE, Cluster, make
 from cluster.outside import Outside
 from cluster.platform import Platform
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of the platform come last."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.parent == here and "platform" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder where images are built."""
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="session")
+def cluster(archives: Path) -> Iterator[Cluster]:
     """Return the cluster; one that was made for the tests is taken down after them."""
     ours = not os.environ.get("KUBECONFIG")
     if ours and not (RECIPE / "up").exists():
@@ -27,7 +43,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip("KUBECONFIG is set: GOPHERWOOD_TEST_IMAGE must name a tasks' image that its nodes can get")
     kubeconfig = make() if ours else os.environ["KUBECONFIG"]
     try:
-        image = load("tasks", tmp_path_factory.mktemp("images")) if ours else os.environ["GOPHERWOOD_TEST_IMAGE"]
+        image = load("tasks", archives) if ours else os.environ["GOPHERWOOD_TEST_IMAGE"]
         made = Cluster(kubeconfig, image, ours)
         made.kubectl("create", "namespace", NAMESPACE)
         yield made
@@ -35,6 +51,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     finally:
         if ours:
             subprocess.run([RECIPE / "down"], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def runs(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Run the DAGs of tests/cluster/dags."""
+    return Runs(cluster, tmp_path_factory.mktemp("airflow"))
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +70,11 @@ def outside(cluster: Cluster) -> Iterator[Outside]:
 
 
 @pytest.fixture(scope="session")
-def images(cluster: Cluster, outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def images(cluster: Cluster, outside: Outside, archives: Path) -> dict[str, str]:
     """Put the images on the nodes that the platform is made of; return each by its digest."""
-    folder = tmp_path_factory.mktemp("images")
-    return {"tasks": cluster.image} | {name: load(name, folder) for name in ("serving", "proxy", "airflow")}
+    names = ("data", "airflow", "serving", "vcs", "deploy", "proxy")
+    with ThreadPoolExecutor(2) as threads:
+        return {"tasks": cluster.image} | dict(zip(names, threads.map(load, names, repeat(archives)), strict=True))
 
 
 @pytest.fixture(scope="session")

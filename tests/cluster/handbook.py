@@ -15,7 +15,9 @@ from gopherwood_images.recipes import ROOT
 
 PAGE = ROOT / "docs" / "kubernetes.md"
 WANTED = "example.com/first@v1.0.0"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+CANARY = "canary-5d0a91f7"
+"""A secret key, which the bucket takes like any other: it must be found nowhere but in Secrets."""
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": CANARY, "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 def commands() -> list[str]:
@@ -53,6 +55,7 @@ def install(cluster: Cluster, outside: Outside, lock: Path, folder: Path) -> Pla
             "GOPHERWOOD_HOME": str(folder / "home"),
             "GOPHERWOOD_CATALOG": catalog,
             "GOPHERWOOD_STORE": f"{bucket}/store",
+            "GOPHERWOOD_ACCESS_LOG_STORE": f"{bucket}/logs",
             "GOPHERWOOD_S3_ENDPOINT": outside.objects.endpoint,
         }
     )

@@ -12,7 +12,8 @@ from gopherwood_images.recipes import RECIPES
 
 BASE = HOME / "images"
 WITH_GIT = "python3,git,ca-certificates"
-POOLS = {"airflow": "kp-n1=default-pool", "vcs": "kp-n2=pvm-pool kp-n3=pvm-pool"}
+STAYING, VANISHING = "kp-n1=default-pool", "kp-n2=pvm-pool kp-n3=pvm-pool"
+POOLS = {"airflow": STAYING, "data": STAYING, "deploy": STAYING, "vcs": VANISHING}
 """The nodes that need an image, where not all of them do."""
 
 

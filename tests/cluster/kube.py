@@ -4,9 +4,12 @@ On a cluster of your own, `GOPHERWOOD_TEST_IMAGE` names a tasks' image that its 
 its nodes need the label `node-pool` with the pools of node_pools.py.
 """
 
+import contextlib
 import json
 import os
+import re
 import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +46,34 @@ class Cluster:
         command = ["kubectl", "-n", self.namespace, *arguments]
         return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True).stdout
 
-    def get(self, kind: str) -> list[dict[str, Any]]:
-        """Return all objects of a kind."""
-        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+    def get(self, kind: str, *flags: str) -> list[dict[str, Any]]:
+        """Return all objects of a kind, or those that flags of kubectl choose."""
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, *flags, "-o", "json"))["items"]
         return items
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Make objects in the namespace, or make them so."""
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        command = ["kubectl", "-n", self.namespace, "apply", "-f", "-"]
+        subprocess.run(command, env=self.env, input=listed, check=True, capture_output=True, text=True)
+
+    @contextlib.contextmanager
+    def forwarded(self, service: str) -> Iterator[str]:
+        """Give the address of a Service on this machine."""
+        command = ["kubectl", "-n", self.namespace, "port-forward", f"service/{service}", ":http"]
+        forward = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, text=True)
+        assert forward.stdout is not None
+        match = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+        assert match
+        try:
+            yield f"http://127.0.0.1:{match[1]}"
+        finally:
+            forward.terminate()
+            forward.wait()
+
+    def secret(self, name: str, values: Mapping[str, str]) -> None:
+        """Make a Secret, or make it so."""
+        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(values)})
 
 
 def make() -> str:

@@ -1,14 +1,16 @@
 """A client like `go`, for a pod: asks at fixed times whatever the server does, over connections that it keeps.
 
-    python3 load.py HOST PORT SECONDS PER_SECOND PATH ...
+    python3 load.py HOST PORT PER_SECOND PATH ...
 
 Only the standard library, as it runs in the tasks' image. As net/http does, a GET is sent once more on a new connection
-when a kept one turns out to have been closed before the first byte of an answer. Prints one line of JSON: requests,
-failures with their reasons, how many were sent once more, and latencies in seconds from the time a request was due.
+when a kept one turns out to have been closed before the first byte of an answer. SIGTERM ends it; then it prints a line
+of JSON: requests, failures with their reasons, how many were sent once more, and latencies in seconds from the time a
+request was due.
 """
 
 import http.client
 import json
+import signal
 import sys
 import threading
 import time
@@ -58,22 +60,23 @@ class Client:
             self.connection = None
 
 
-def run(client, paths, start, seconds, every, offset):
+def run(client, paths, start, every, stop):
     """Ask at the times that are this client's."""
     number = 0
-    while (due := start + offset + number * every) < start + seconds:
-        time.sleep(max(0.0, due - time.monotonic()))
+    while not stop.wait(max(0.0, (due := start + number * every) - time.monotonic())):
         client.ask(paths[number % len(paths)], due)
         number += 1
 
 
 def main():
     """Run all clients; print what became of their requests."""
-    host, port, seconds, rate, *paths = sys.argv[1:]
+    host, port, rate, *paths = sys.argv[1:]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     clients = [Client(host, int(port)) for _ in range(CONNECTIONS)]
-    every = CONNECTIONS / float(rate)
     start = time.monotonic()
-    arguments = [(each, paths, start, float(seconds), every, every * n / CONNECTIONS) for n, each in enumerate(clients)]
+    every = CONNECTIONS / float(rate)
+    arguments = [(each, paths, start + n / float(rate), every, stop) for n, each in enumerate(clients)]
     threads = [threading.Thread(target=run, args=each) for each in arguments]
     for thread in threads:
         thread.start()
@@ -82,6 +85,7 @@ def main():
     failures = sum((each.failures for each in clients), Counter())
     latencies = sorted(latency for each in clients for latency in each.latencies)
     report = {
+        "seconds": time.monotonic() - start,
         "requests": len(latencies),
         "failures": dict(failures),
         "again": sum(each.again for each in clients),

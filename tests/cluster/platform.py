@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chart.render import CHARTS
+from cluster import asking
 from cluster.kube import Cluster
 from cluster.outside import Outside
-from gopherwood import toolchain
 from gopherwood.catalog import Catalog
 from gopherwood.config import Settings
 from gopherwood.objects import Objects
@@ -50,7 +49,7 @@ class Platform:
         """Forward Airflow for as long as the generator lives, and log in."""
         listed = self.cluster.get("nodes")
         self.nodes = {each["metadata"]["name"]: each["metadata"]["labels"]["node-pool"] for each in listed}
-        with self.forwarded("gopherwood-airflow") as self.airflow:
+        with self.cluster.forwarded("gopherwood-airflow") as self.airflow:
             password = json.loads(self.kubectl(*IN_POD, "cat", PASSWORDS))["admin"]
             self.token = self.api("POST", "/auth/token", {"username": "admin", "password": password})["access_token"]
             yield self
@@ -63,20 +62,6 @@ class Platform:
         """Say whether an account (`--as=...`) may do something in the namespace (`--subresource=...`)."""
         command = ["kubectl", "-n", NAMESPACE, "auth", "can-i", verb, what, *flags]
         return subprocess.run(command, env=self.cluster.env, capture_output=True).returncode == 0
-
-    @contextlib.contextmanager
-    def forwarded(self, service: str) -> Iterator[str]:
-        """Give the address of a Service on this machine."""
-        command = ["kubectl", "-n", NAMESPACE, "port-forward", f"service/{service}", ":http"]
-        forward = subprocess.Popen(command, env=self.cluster.env, stdout=subprocess.PIPE, text=True)
-        assert forward.stdout is not None
-        match = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
-        assert match
-        try:
-            yield f"http://127.0.0.1:{match[1]}"
-        finally:
-            forward.terminate()
-            forward.wait()
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """Ask Airflow."""
@@ -123,7 +108,7 @@ class Platform:
 
     def landed(self) -> list[tuple[str, str]]:
         """Return where task pods ran, also those that are gone: the task, as a pod is called by it, and the pool."""
-        events = json.loads(self.kubectl("get", "events", "--field-selector=reason=Scheduled", "-o", "json"))["items"]
+        events = self.cluster.get("events", "--field-selector=reason=Scheduled")
         said = [re.search(r"/gopherwood-([a-z0-9-]+)-[a-z0-9]{8} to (\S+)", each["message"]) for each in events]
         return [(match[1], self.nodes[match[2]]) for match in said if match]
 
@@ -132,21 +117,21 @@ class Platform:
         selector = f"task_id={task},try_number={attempt}"
 
         def running() -> dict[str, Any] | None:
-            listed = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+            listed = self.cluster.get("pods", "-l", selector)
             return next((each for each in listed if each["status"]["phase"] == "Running"), None)
 
         return self.wait(running, 180)
 
     def serving(self) -> dict[str, str]:
         """Return the serving pods that are to stay: name and node of each."""
-        listed = json.loads(self.kubectl("get", "pods", "-l", "app=gopherwood-serving", "-o", "json"))["items"]
+        listed = self.cluster.get("pods", "-l", "app=gopherwood-serving")
         stay = [each for each in listed if "deletionTimestamp" not in each["metadata"]]
         return {each["metadata"]["name"]: each["spec"].get("nodeName", "") for each in stay}
 
-    def helm(self, release: str, chart: str, *more: str) -> None:
-        """Upgrade a release with the values that it has, and some more."""
-        command = ["helm", "-n", NAMESPACE, "upgrade", release, CHARTS[chart], "--reuse-values", "--wait", *more]
-        subprocess.run(command, env=self.cluster.env, check=True, capture_output=True)
+    def helm(self, *arguments: str | Path) -> str:
+        """Run helm in the platform's namespace."""
+        command = ["helm", "-n", NAMESPACE, *arguments]
+        return subprocess.run(command, env=self.cluster.env, check=True, capture_output=True, text=True).stdout
 
     def wait(self, until: Callable[[], T | None], seconds: float, says: Callable[[], str] = str) -> T:
         """Wait till something holds, and return it."""
@@ -171,15 +156,8 @@ class Platform:
         return open_store(self.settings)
 
     def go(self, folder: Path, *arguments: str) -> str:
-        """Run the `go` command of this machine with the platform as its GOPROXY and checksum database."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
-        environ |= {"GOSUMDB": self.outside.log.vkey, "GOPATH": str(folder), "GOFLAGS": "-modcacherw"}
-        with self.forwarded("gopherwood-serving") as address:
-            environ |= {"GOPROXY": f"{address},off", "GOTOOLCHAIN": "local"}
-            command = [toolchain.find_go(), *arguments]
-            done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """Run `go` with the platform as its GOPROXY, verified by the upstream's checksum database."""
+        return asking.go(self.cluster, folder, *arguments, GOSUMDB=self.outside.log.vkey)
 
 
 def kill(pod: dict[str, Any]) -> None:

@@ -2,29 +2,29 @@
 
 import json
 import os
-import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import airflow_alone
+import podspec
 from chart.render import CHARTS, VALUES
-from cluster.conftest import load
-from cluster.kube import NAMESPACE, RECIPE, Cluster
-from fakes.postgres import Server
+from cluster import asking
+from cluster.asking import Load, ended, start
+from cluster.kube import NAMESPACE, Cluster
+from cluster.outside import Outside
 from fakes.site import Site
-from gopherwood import toolchain
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_group("cluster")]
 MODULE, VERSION = "example.com/on/cluster", "v1.0.0"
-LOAD = Path(__file__).with_name("load.py")
+PATHS = [f"/{MODULE}/@v/{what}" for what in ("list", f"{VERSION}.info", f"{VERSION}.mod", f"{VERSION}.zip")]
 STARTS = """
 import importlib.util, json, pathlib, resource, statistics, subprocess, time
 seconds, codes = [], set()
@@ -63,41 +63,24 @@ class Helm:
 
 
 @pytest.fixture(scope="module")
-def site(cluster: Cluster) -> Iterator[Site]:
+def site(cluster: Cluster, outside: Outside) -> Iterator[Site]:
     """Make a store in a folder that all nodes see, and its catalog in a PostgreSQL that pods reach."""
-    if os.environ.get("KUBECONFIG") != cluster.kubeconfig and not RECIPE.exists():
-        pytest.skip("these tests need a folder and a database of this machine in reach of pods")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    database = Server(port)
-    subprocess.run([RECIPE / "expose", str(port)], check=True)
     folder = Path(tempfile.mkdtemp(prefix="gopherwood-", dir="/var/tmp"))
     folder.chmod(0o755)
-    url = database.url(migrated=False)
+    url = outside.database.url(migrated=False)
     made = Site.new(folder, GOPHERWOOD_CATALOG=url)
     made.publish(MODULE, VERSION)
-    inside = re.sub(r"@/(\w+)\?.*", rf"@host.kp.local:{port}/\1", url)
-    cluster.kubectl("create", "secret", "generic", "gopherwood-serving", f"--from-literal=GOPHERWOOD_CATALOG={inside}")
-    cluster.kubectl("create", "secret", "generic", "gopherwood-tasks", f"--from-literal=GOPHERWOOD_CATALOG={inside}")
+    for name in ("gopherwood-serving", "gopherwood-tasks"):
+        cluster.secret(name, {"GOPHERWOOD_CATALOG": outside.inside(url)})
     yield made
     made.stop()
-    database.stop()
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-def helm(cluster: Cluster, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Put the images on the nodes, and pin them as a release does."""
-    folder = tmp_path_factory.mktemp("images")
-    references = {"tasks": cluster.image} | {name: load(name, folder) for name in ("serving", "proxy")}
-    images = {
-        name: dict(zip(("repository", "digest"), reference.split("@"), strict=True))
-        for name, reference in references.items()
-    }
-    lock = folder / "release.lock"
-    lock.write_text(json.dumps({"images": images, "release": {"commit": "0" * 40, "charts": {"serving": "0.1.0"}}}))
-    return Helm(cluster, lock)
+def helm(cluster: Cluster, site: Site, release_lock: Path) -> Helm:
+    """Return helm with the images that are on the nodes."""
+    return Helm(cluster, release_lock)
 
 
 @pytest.fixture(scope="module")
@@ -110,78 +93,31 @@ def serving(helm: Helm, site: Site) -> Helm:
 
 
 @pytest.fixture
-def go(serving: Helm, tmp_path: Path) -> Iterator[Callable[..., str]]:
+def go(serving: Helm, tmp_path: Path) -> Callable[..., str]:
     """Give the `go` command of this machine, its GOPROXY forwarded to the Service."""
-    command = ["kubectl", "-n", NAMESPACE, "port-forward", "service/gopherwood-serving", ":http"]
-    forward = subprocess.Popen(command, env=serving.cluster.env, stdout=subprocess.PIPE, text=True)
-    assert forward.stdout is not None
-    match = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
-    assert match
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
-    environ |= {"GOPROXY": f"http://127.0.0.1:{match[1]},off", "GONOSUMDB": "*", "GOPATH": str(tmp_path)}
-    environ |= {"GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local"}
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [toolchain.find_go(), *arguments], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    yield run
-    forward.terminate()
-    forward.wait()
+    return lambda *arguments: asking.go(serving.cluster, tmp_path, *arguments, GONOSUMDB="*")
 
 
 def pods(cluster: Cluster) -> dict[str, dict[str, Any]]:
     """Return the web pods that are there, by name."""
-    listed = cluster.kubectl("get", "pods", "-l", "app.kubernetes.io/component=web", "-o", "json")
-    found = [each for each in json.loads(listed)["items"] if "deletionTimestamp" not in each["metadata"]]
+    listed = cluster.get("pods", "-l", "app.kubernetes.io/component=web")
+    found = [each for each in listed if "deletionTimestamp" not in each["metadata"]]
     return {each["metadata"]["name"]: each for each in found}
 
 
-def start(cluster: Cluster, name: str, command: list[str]) -> None:
-    """Start a pod of the tasks' image that may do as little as any other."""
-    container = {
-        "name": name,
-        "image": cluster.image,
-        "command": command,
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
-        "securityContext": {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False},
-    }
-    spec = {"restartPolicy": "Never", "containers": [container]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-    apply = ["kubectl", "-n", NAMESPACE, "apply", "-f", "-"]
-    subprocess.run(apply, input=json.dumps(pod), env=cluster.env, check=True, capture_output=True, text=True)
-
-
-def ended(cluster: Cluster, name: str) -> dict[str, Any]:
-    """Wait for a pod to succeed; return the JSON that it printed."""
-    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=300s")
-    printed: dict[str, Any] = json.loads(cluster.kubectl("logs", name))
-    print(name, printed)
-    return printed
-
-
-class Load:
-    """Requests from a pod of its own, for a while; `report` waits for its end."""
-
-    def __init__(self, cluster: Cluster, name: str, seconds: int, rate: int = 40) -> None:
-        self.cluster, self.name = cluster, name
-        paths = [f"/{MODULE}/@v/{what}" for what in ("list", f"{VERSION}.info", f"{VERSION}.mod", f"{VERSION}.zip")]
-        arguments = ["gopherwood-serving", "80", str(seconds), str(rate), *paths]
-        start(cluster, name, ["python3", "-c", LOAD.read_text(), *arguments])
-        cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
-
-    def report(self) -> dict[str, Any]:
-        """Return what the client printed at its end."""
-        return ended(self.cluster, self.name)
+def gone(cluster: Cluster, names: Iterable[str]) -> None:
+    """Wait till pods that end have ended."""
+    cluster.kubectl("wait", "--for=delete", *(f"pod/{name}" for name in names), "--timeout=120s")
 
 
 def test_command_line_answers_in_a_locked_pod(cluster: Cluster) -> None:
-    """`gopherwood --help` needs no writable place; how long it takes is printed (seconds, and of a core)."""
+    """`gopherwood --help` needs no writable place; how long it takes, and a pod that does nothing else, is printed."""
+    begun = time.monotonic()
+    start(cluster, "nothing", ["gopherwood", "--version"])
+    ended(cluster, "nothing")
+    print("a pod from its creation to its seen end: seconds", time.monotonic() - begun)
     start(cluster, "starts", ["python3", "-c", STARTS])
-    found = ended(cluster, "starts")
+    found = json.loads(ended(cluster, "starts"))
     assert found["codes"] == [0]
     assert found["compiled"]
 
@@ -206,22 +142,24 @@ def test_images_are_those_of_the_lock(serving: Helm) -> None:
 def test_upgrade_under_load_loses_no_request(serving: Helm) -> None:
     """All pods are replaced while a client asks forty times a second, and every request is answered with 200."""
     before = pods(serving.cluster)
-    asking = Load(serving.cluster, "load-upgrade", 75)
+    load = Load(serving.cluster, "load-upgrade", PATHS)
     serving.upgrade("gopherwood-serving", "serving", "--set", "settings.serving_memory=134217728")
-    after = pods(serving.cluster)
-    assert not set(before) & set(after)
-    report = asking.report()
+    gone(serving.cluster, before)
+    assert not set(before) & set(pods(serving.cluster))
+    report = load.report()
     assert report["failures"] == {}
-    assert report["requests"] == 75 * 40
+    assert report["requests"] > 400
 
 
 def test_rollback_under_load_loses_no_request(serving: Helm) -> None:
     """`helm rollback` brings the old settings back, as quietly."""
-    asking = Load(serving.cluster, "load-rollback", 75)
+    before = pods(serving.cluster)
+    load = Load(serving.cluster, "load-rollback", PATHS)
     serving("rollback", "gopherwood-serving", "1", "--wait", "--timeout", "240s")
-    settings = json.loads(serving.cluster.kubectl("get", "configmap", "gopherwood-serving", "-o", "json"))["data"]
-    assert settings["GOPHERWOOD_SERVING_MEMORY"] == "268435456"
-    assert asking.report()["failures"] == {}
+    gone(serving.cluster, before)
+    (settings,) = serving.cluster.get("configmap", "--field-selector=metadata.name=gopherwood-serving")
+    assert settings["data"]["GOPHERWOOD_SERVING_MEMORY"] == "268435456"
+    assert load.report()["failures"] == {}
 
 
 def test_failing_upgrade_goes_back_by_itself(serving: Helm) -> None:
@@ -232,21 +170,47 @@ def test_failing_upgrade_goes_back_by_itself(serving: Helm) -> None:
     assert set(before) <= set(pods(serving.cluster))
 
 
-def test_autoscaler_sees_the_load(serving: Helm) -> None:
-    """The HorizontalPodAutoscaler has its metric from the cluster."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        (found,) = serving.cluster.get("hpa")
-        conditions = {each["type"]: each["status"] for each in found.get("status", {}).get("conditions", [])}
-        if conditions.get("ScalingActive") == "True":
-            return
-        time.sleep(2)
-    raise AssertionError(conditions)
+@pytest.fixture(scope="module")
+def tasks(helm: Helm, outside: Outside) -> Helm:
+    """Install the tasks' chart over the volume of serving."""
+    upstream = f"settings.upstream={outside.inside(outside.upstream.url)}"
+    sums = ("--set-string", f"settings.sumdb={outside.log.vkey}", "--set-string", upstream)
+    helm.upgrade("gopherwood", "tasks", "--set", "pods.claim=gopherwood-serving-store", *sums)
+    return helm
 
 
-def test_tasks_chart_gives_airflow_what_it_needs_and_no_more(helm: Helm) -> None:
+def test_task_pod_publishes_into_the_volume_that_serving_reads(
+    serving: Helm, tasks: Helm, site: Site, outside: Outside, go: Callable[..., str], pod_of: Callable[..., Any]
+) -> None:
+    """ReadWriteMany in place of a bucket: what a pod of ours ingests, `go` downloads a moment later."""
+    mv = outside.add("example.com/on/volume", "v1.0.0")
+    for path in (site.settings.home, *site.settings.home.rglob("*")):
+        os.chown(path, 65532, 65532)
+    (config,) = tasks.cluster.get("configmap", "--field-selector=metadata.name=gopherwood-pods")
+    tasks.cluster.apply(pod_of(config["data"], task_id="ingest", arguments=["ingest", str(mv)]))
+    (pod,) = tasks.cluster.get("pods", "-l", "app=gopherwood-task")
+    ended(tasks.cluster, pod["metadata"]["name"])
+    assert json.loads(go("mod", "download", "-json", str(mv)))["Sum"] == outside.sums[mv][0]
+
+
+@pytest.fixture
+def pod_of(monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Callable[..., Any]:
+    """Return a function that makes the manifest of a TaskPod, by the settings that the chart gives Airflow."""
+    assert airflow_alone
+
+    def make(config: dict[str, str], **task: Any) -> Any:
+        for variable, text in config.items():
+            monkeypatch.setenv(variable, text)
+        from gopherwood_airflow.cluster import ClusterPod
+
+        return podspec.manifest(ClusterPod(**task, config_file=cluster.kubeconfig))
+
+    return make
+
+
+def test_tasks_chart_gives_airflow_what_it_needs_and_no_more(tasks: Helm) -> None:
     """Each pool took its pod; Airflow's accounts may start pods here, and see no secret."""
-    helm.upgrade("gopherwood", "tasks")
+    helm = tasks
     settings = json.loads(helm.cluster.kubectl("get", "configmap", "gopherwood-pods", "-o", "json"))["data"]
     assert settings["GOPHERWOOD_POD_IMAGE"] == helm.cluster.image
     account = f"--as=system:serviceaccount:{NAMESPACE}:airflow-scheduler"

@@ -1,37 +1,16 @@
 """Pods that others put an end to, on a real cluster: what the tasks' logs say, and what became of the next try."""
 
-import json
-import subprocess
-import time
-
 import pytest
 
-from cluster.airflow_run import Run
-from cluster.kube import NAMESPACE, Cluster
+from cluster.airflow_run import Run, Runs
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_group("cluster")]
 
 
-def evict(cluster: Cluster) -> None:
-    """Evict the first pod of the task `evicted` once it is at work, as draining its node does."""
-    selector, deadline = "task_id=evicted,try_number=1", time.monotonic() + 300
-    while time.monotonic() < deadline:
-        pods = cluster.kubectl("get", "pods", "-l", selector, "-o", "name").split()
-        if pods and "at work" in cluster.kubectl("logs", pods[0], "--ignore-errors"):
-            name = pods[0].removeprefix("pod/")
-            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAMESPACE}}
-            path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction"
-            command = ["kubectl", "create", "--raw", path, "-f", "-"]
-            subprocess.run(command, env=cluster.env, input=json.dumps(body), text=True, check=True, capture_output=True)
-            return
-        time.sleep(0.2)
-    raise AssertionError("the pod to evict never came")
-
-
-@pytest.fixture(scope="module")
-def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture
+def run(runs: Runs) -> Run:
     """Return a run that has ended."""
-    return Run(cluster, tmp_path_factory.mktemp("airflow"), "endings", lambda: evict(cluster))
+    return runs.endings
 
 
 def test_killed_for_memory_succeeds_one_size_up(run: Run) -> None:

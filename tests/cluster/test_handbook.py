@@ -35,10 +35,28 @@ def test_first_ingestion_is_in_bucket_catalog_and_ledger(platform: Platform) -> 
 
 def test_airflow_in_a_pod_has_the_rights_of_the_chart_alone(platform: Platform) -> None:
     """It runs from its image by digest, as nobody in particular, and may start pods, but see no secret."""
-    (pod,) = json.loads(platform.kubectl("get", "pods", "-l", "app=gopherwood-airflow", "-o", "json"))["items"]
+    (pod,) = platform.cluster.get("pods", "-l", "app=gopherwood-airflow")
     assert all("gopherwood-airflow@sha256:" in each["image"] for each in pod["spec"]["containers"])
     account = "--as=system:serviceaccount:gopherwood:gopherwood-airflow"
     assert platform.may("create", "pods", account)
     assert platform.may("list", "nodes", account)
     assert not platform.may("get", "secrets", account)
     assert not platform.may("create", "pods", account, "--subresource=exec")
+
+
+def test_secret_is_found_nowhere_but_in_secrets(platform: Platform) -> None:
+    """No log of a task or a pod, no XCom, nothing that Airflow's API or helm shows has the key of the bucket."""
+    (run,) = platform.runs("ingest")
+    of_run = f"/api/v2/dags/ingest/dagRuns/{run['dag_run_id']}"
+    said = [json.dumps(run), json.dumps(platform.api("GET", f"{of_run}/taskInstances"))]
+    said.append(json.dumps(platform.api("GET", f"{of_run}/taskInstances/~/xcomEntries?limit=100")))
+    assert "pod_name" in said[-1]
+    for (task, index), (_, tries) in platform.tasks("ingest", run["dag_run_id"]).items():
+        said += [platform.log("ingest", run["dag_run_id"], task, each, index) for each in range(1, tries + 1)]
+    kinds = "pods,deployments,replicasets,jobs,configmaps,events,services,serviceaccounts"
+    said += [platform.kubectl("get", kinds, "-o", "json"), platform.kubectl("describe", "pods")]
+    for pod in platform.kubectl("get", "pods", "-o", "name").split():
+        said.append(platform.kubectl("logs", pod, "--all-containers", "--ignore-errors"))
+    said += [platform.helm("get", "all", release) for release in ("gopherwood", "gopherwood-serving")]
+    assert handbook.CANARY not in "".join(said)
+    assert any("AWS_SECRET_ACCESS_KEY" in each["data"] for each in platform.cluster.get("secrets"))

@@ -1,19 +1,17 @@
 """TaskPod on a real cluster: one DAG of pods, run once by Airflow itself; what became of each pod and each task."""
 
-from pathlib import Path
-
 import pytest
 
-from cluster.airflow_run import Run
+from cluster.airflow_run import Run, Runs
 from cluster.kube import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800), pytest.mark.xdist_group("cluster")]
 
 
-@pytest.fixture(scope="module")
-def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture
+def run(runs: Runs) -> Run:
     """Return a run that has ended."""
-    return Run(cluster, tmp_path_factory.mktemp("airflow"))
+    return runs.pods
 
 
 def test_tasks_end_as_their_commands_do(run: Run) -> None:
@@ -57,9 +55,8 @@ def test_result_of_a_pod_maps_the_next_task(run: Run) -> None:
     assert "worker 1 at work" in run.log
 
 
-def test_deferred_task_waits_in_the_trigger(cluster: Cluster, run: Run, tmp_path: Path) -> None:
+def test_deferred_task_waits_in_the_trigger(runs: Runs) -> None:
     """With deferral on, the triggerer itself sees the pod end, and the tasks end the same."""
-    deferred = Run(cluster, tmp_path, GOPHERWOOD_POD_DEFERRABLE="true")
-    assert deferred.states == run.states
-    assert deferred.log.count("the trigger says: success") >= 5  # those that succeed
-    assert "the trigger says: error" not in deferred.log
+    assert runs.deferred.states == runs.pods.states
+    assert runs.deferred.log.count("the trigger says: success") >= 5  # those that succeed
+    assert "the trigger says: error" not in runs.deferred.log

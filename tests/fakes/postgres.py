@@ -91,7 +91,7 @@ class Server:
             "port": self.port or 5432,
             "unix_socket_directories": self.folder,
             "fsync": "off",
-            "max_connections": 60,
+            "max_connections": 200 if self.port else 60,  # pods of several namespaces, each with a few
         }
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
         log = (self.folder / "log").open("wb")
