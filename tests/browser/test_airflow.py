@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -196,7 +197,8 @@ def test_a_dag_has_a_tab_of_ours(page: Page, platform: Platform, request: pytest
 
 def test_a_task_has_a_button_to_its_report(page: Page, platform: Platform, request: pytest.FixtureRequest) -> None:
     """The red verdict leads to the report of its day, in a new tab."""
-    page.goto(f"{airflow.url(platform.up.settings)}/dags/quality/runs/{platform.runs['stopped']}/tasks/verdict")
+    run = quote(platform.runs["stopped"])
+    page.goto(f"{airflow.url(platform.up.settings)}/dags/quality/runs/{run}/tasks/verdict/details")
     button = page.get_by_role("link", name="Report", exact=True)
     button.wait_for()
     picture(page, "task", request)
