@@ -84,11 +84,36 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             made.up.stop()
 
 
-@pytest.fixture(params=[("light", 1300), ("dark", 1300), ("light", 400)], ids=["light", "dark", "phone"])
-def page(browser: Browser, platform: Platform, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Log in to Airflow by its form, with every host but ours blocked; a fault of a page of ours fails the test."""
-    scheme, width = request.param
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+@pytest.fixture(scope="module")
+def login(browser: Browser, platform: Platform) -> Any:
+    """Log in to Airflow by its form; return what the browser keeps of it."""
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    tab = context.new_page()
+    tab.goto(airflow.url(platform.up.settings))
+    tab.fill("input[name=username]", airflow.USER)
+    tab.fill("input[name=password]", airflow.password(platform.up.settings))
+    tab.click("button[type=submit]")
+    tab.wait_for_selector("nav, a[href='/dags']")
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+LOOKS = {"light": ("light", 1300), "dark": ("dark", 1300), "phone": ("light", 400)}
+each_look = pytest.mark.parametrize("page", LOOKS, indirect=True)
+one_look = pytest.mark.parametrize("page", ["dark"], indirect=True)
+
+
+@pytest.fixture
+def page(browser: Browser, platform: Platform, login: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open a tab that is logged in, with every host but ours blocked; a fault of a page of ours fails the test."""
+    scheme, width = LOOKS[request.param]
+    context = browser.new_context(
+        color_scheme=scheme,  # type: ignore[arg-type]  # one of two words
+        viewport={"width": width, "height": 900},
+        storage_state=login,
+    )
     context.set_default_timeout(PATIENCE)
     ours = (airflow.url(platform.up.settings), f"http://127.0.0.1:{platform.up.serving_port}")
     faults: list[str] = []
@@ -107,13 +132,7 @@ def page(browser: Browser, platform: Platform, request: pytest.FixtureRequest) -
 
     context.route("**/*", decide)
     context.on("console", hear)
-    tab = context.new_page()
-    tab.goto(ours[0])
-    tab.fill("input[name=username]", airflow.USER)
-    tab.fill("input[name=password]", airflow.password(platform.up.settings))
-    tab.click("button[type=submit]")
-    tab.wait_for_selector("nav, a[href='/dags']")
-    yield tab
+    yield context.new_page()
     context.close()
     assert faults == []
 
@@ -154,6 +173,7 @@ def test_a_stop_rule_turns_the_run_red_and_a_warning_does_not(platform: Platform
     assert "h1-present" in [each.rule for each in stopped.broken("stop")]
 
 
+@each_look
 def test_the_view_says_what_is_where(page: Page, platform: Platform, request: pytest.FixtureRequest) -> None:
     """Numbers, refusals, rules that do not hold and last runs are readable in each scheme and width."""
     inner = opened(page, platform, "/plugin/modules")
@@ -169,6 +189,7 @@ def test_the_view_says_what_is_where(page: Page, platform: Platform, request: py
     assert inner.locator("body").evaluate("body => body.scrollWidth <= window.innerWidth")
 
 
+@one_look
 def test_links_leave_the_frame(page: Page, platform: Platform) -> None:
     """A link to a DAG opens in Airflow's own window, and one to a report in a new tab, which shows it."""
     inner = opened(page, platform, "/plugin/modules")
@@ -182,6 +203,7 @@ def test_links_leave_the_frame(page: Page, platform: Platform) -> None:
     assert page.locator("iframe").count() == 0
 
 
+@one_look
 def test_a_dag_has_a_tab_of_ours(page: Page, platform: Platform, request: pytest.FixtureRequest) -> None:
     """Each run with its words: what was checked and what was broken, and in which task it failed."""
     inner = opened(page, platform, "/dags/quality/plugin/gopherwood")
@@ -195,6 +217,7 @@ def test_a_dag_has_a_tab_of_ours(page: Page, platform: Platform, request: pytest
     assert counts == {"published": "2", "refused": "1"}
 
 
+@one_look
 def test_a_task_has_a_button_to_its_report(page: Page, platform: Platform, request: pytest.FixtureRequest) -> None:
     """The red verdict leads to the report of its day, in a new tab."""
     run = quote(platform.runs["stopped"])
@@ -223,18 +246,27 @@ def test_people_are_told_of_the_red_run(platform: Platform) -> None:
     assert "DAG quality: a run failed, in verdict" in wait_for(lambda: feed.exists() and feed.read_text())
 
 
+def serves(process: psutil.Process, platform: Platform) -> bool:
+    """Tell whether a process listens on the port of serving."""
+    try:
+        return platform.up.serving_port in {each.laddr.port for each in process.net_connections("inet") if each.laddr}
+    except psutil.Error:
+        return False
+
+
 def test_without_serving_the_view_says_what_to_do(platform: Platform) -> None:
     """A serving that hangs holds up nobody for long: the view says where it asked, and shows Airflow's part."""
-    (serving,) = (
-        each
-        for each in psutil.Process(platform.up.process.pid).children()
-        if "gopherwood-serving" in " ".join(each.cmdline())
-    )
-    serving.suspend()
+    serving = [
+        each for each in psutil.Process(platform.up.process.pid).children(recursive=True) if serves(each, platform)
+    ]
+    assert serving
+    for each in serving:
+        each.suspend()
     try:
         text = wait_for(lambda: "Serving does not answer" in (said := platform.up.page("modules")[1]) and said)
     finally:
-        serving.resume()
+        for each in serving:
+            each.resume()
     assert f"http://127.0.0.1:{platform.up.serving_port}/-/status.json" in text
     assert "GOPHERWOOD_SERVING_URL" in text
     assert "/dags/quality/runs/" in text
