@@ -40,6 +40,8 @@ SECURITY = {
     "referrer-policy": "no-referrer",
 }
 """Headers of whatever is a page: no script, no frame of others, no other host."""
+LIVE = SECURITY | {"content-security-policy": f"{POLICY}; script-src 'self'; connect-src 'self'"}
+"""Headers of the one page with a script: a file of ours, that asks nobody but us."""
 
 FORGET_WITHHELD_SECONDS = 5.0
 """How long a worker repeats from memory that a file is withheld; a file that is healed is looked at again at once."""

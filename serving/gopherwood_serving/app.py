@@ -26,6 +26,7 @@ from gopherwood_serving.api import Api
 from gopherwood_serving.backlog import BacklogGauges
 from gopherwood_serving.goproxy import GoProxy
 from gopherwood_serving.ledger import LedgerAnswers
+from gopherwood_serving.live import STREAM, Live, standing
 from gopherwood_serving.memory import Memory
 from gopherwood_serving.metrics import BOUNDS, TEXT, Metrics
 from gopherwood_serving.misses import Misses
@@ -76,6 +77,7 @@ class App:
         self.metrics = _metrics(worker)
         self.backlog = BacklogGauges(catalog, self.metrics)
         self.status = Status(catalog, self.reports)
+        self.live = Live(lambda: self._in_thread(standing, catalog))
         self.pages: Callable[[Any], Awaitable[Answer]] | None = None
         self.draining = False
         self.generation = 0
@@ -126,6 +128,9 @@ class App:
         if self.answer_from_memory(scope, protocol):
             self.metrics.add("late_hits_total")
             return
+        if scope.path == STREAM and scope.method == "GET":
+            await self.live.stream(protocol)
+            return
         self.metrics.add("in_flight")
         route, sent = UNKNOWN, Sent(0, "error", 0)
         try:
@@ -175,8 +180,9 @@ class App:
             self.access.close()
 
     def drain(self) -> None:
-        """Say on /readyz from now on that no new request should come here."""
+        """Say on /readyz from now on that no new request should come here; end what would never end by itself."""
         self.draining = True
+        self.live.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         # They run for ever. If one does not, lists grow old: say so, and take no new requests.
@@ -245,6 +251,7 @@ class App:
             ("memory_entries", len(self.memory)),
             ("memory_evictions_total", self.memory.evictions),
             ("workers", self.settings.serving_workers),
+            ("live_streams", self.live.streams),
             ("misses_noted_total", self.misses.noted),
             ("misses_dropped_total", self.misses.dropped),
             ("sequence", max(self.published.sequence, 0)),
@@ -333,6 +340,7 @@ def _metrics(worker: int) -> Metrics:
     metrics.declare("memory_bytes", "gauge", "Bytes of answers in memory.")
     metrics.declare("memory_entries", "gauge", "Answers in memory.")
     metrics.declare("memory_evictions_total", "counter", "Answers dropped from memory to make room.")
+    metrics.declare("live_streams", "gauge", "Clients of the live page's events.")
     metrics.declare("misses_noted_total", "counter", "Requests for what is not held, noted for ingestion.")
     metrics.declare("misses_dropped_total", "counter", "Requests for what is not held that were too many to note.")
     metrics.declare("workers", "gauge", "Workers of this server: a scrape meets one of them.")

@@ -17,7 +17,7 @@ LONGEST_PATH = 2048
 CACHED_ONLY = "/cached-only/"
 """Prefix with which clients of the public proxy say: answer from what you hold, fetch nothing. We never fetch."""
 SUFFIXES = {"info": ".info", "mod": ".mod", "zip": ".zip"}
-PAGES = frozenset({"/", "/static/icon.svg", "/static/style.css"})
+PAGES = frozenset({"/", "/status/live", "/static/icon.svg", "/static/live.js", "/static/style.css"})
 PREFIXES = {"/v1/": "api", "/ledger/": "ledger", "/sumdb/": "sumdb"}
 """Where a kind of requests begins whose answers are made of the rest of the path."""
 REPORTS = {"/quality/": "quality/", "/reports/": ""}

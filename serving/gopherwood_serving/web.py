@@ -1,8 +1,8 @@
 """The pages, made by Starlette and Jinja2: the framework ends here, the data path never meets it.
 
 `Pages` is the whole bridge between the two: it plays an ASGI server for one request and returns what the framework sent
-as an Answer, so HEAD, ETag, conditions and metrics are those of everything else. Pages hold no script, ask no other
-host, and say so in their Content-Security-Policy.
+as an Answer, so HEAD, ETag, conditions and metrics are those of everything else. Pages hold no script
+(/status/live alone has one, of ours), ask no other host, and say so in their Content-Security-Policy.
 """
 
 import re
@@ -20,10 +20,11 @@ from gopherwood.catalog import Catalog
 from gopherwood.objects import Objects
 from gopherwood.states import OPEN, State
 from gopherwood_serving import modulepage
-from gopherwood_serving.answers import MISSING, SECURITY, SHORT, Answer, etag_of
+from gopherwood_serving.answers import LIVE, MISSING, SECURITY, SHORT, Answer, etag_of
+from gopherwood_serving.live import standing
 
 HERE = Path(__file__).parent
-ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml", "live.js": "text/javascript"}
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -55,6 +56,7 @@ def create_site(catalog: Catalog, store: Objects, facts: Objects) -> Starlette:
     """Build the site: one function a page."""
     loader = FileSystemLoader(HERE / "templates")
     templates = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True)
+    live_page = templates.get_template("live.html")
     home_page = templates.get_template("home.html")
     module_page, absent_page = templates.get_template("module.html"), templates.get_template("absent.html")
 
@@ -71,6 +73,9 @@ def create_site(catalog: Catalog, store: Objects, facts: Objects) -> Starlette:
         )
         return HTMLResponse(page, headers={**SECURITY, "cache-control": "no-cache"})
 
+    def live(_request: Request) -> Response:
+        return HTMLResponse(live_page.render(now=standing(catalog)), headers={**LIVE, "cache-control": "no-store"})
+
     def module(request: Request) -> Response:
         address, tab = request.path_params["address"], request.query_params.get("tab", "")
         place = modulepage.find(catalog, address)
@@ -84,7 +89,7 @@ def create_site(catalog: Catalog, store: Objects, facts: Objects) -> Starlette:
         return HTMLResponse(page, headers={**SECURITY, "cache-control": SHORT})
 
     assets = [_asset(name, kind) for name, kind in ASSETS.items()]
-    return Starlette(routes=[Route("/", home), *assets, Route("/{address:path}", module)])
+    return Starlette(routes=[Route("/", home), Route("/status/live", live), *assets, Route("/{address:path}", module)])
 
 
 def _absent(page: Template, catalog: Catalog, address: str) -> Response:
