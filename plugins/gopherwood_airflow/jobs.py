@@ -21,7 +21,9 @@ class Job:
     signs: bool = False
     """Whether it needs the ledger's secret key; nobody else is given it."""
     helm: bool = False
-    """Whether it runs helm: with the token of its service account, which no other kind has, and a checkout."""
+    """Whether it runs helm: with the token of its service account, and a checkout."""
+    asks: bool = False
+    """Whether it asks the cluster's API server: it gets its account's token, as who runs helm does, and nobody else."""
     vcs: bool = False
     """Whether it asks version control: its image has git and Go too, where there is such an image."""
 
@@ -45,6 +47,8 @@ JOBS = {
         Job("audit", evictable=True, spread="preferred"),
         # Killed anywhere it can be run again, but meanwhile a release is half-way.
         Job("promote", helm=True),
+        # It may be killed, too: its journal says what must be undone.
+        Job("chaos", asks=True),
     )
 }
 """Kinds of jobs with a service account of their own, by their verb. The tasks' chart makes the accounts."""

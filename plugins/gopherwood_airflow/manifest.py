@@ -44,7 +44,7 @@ def pod_defaults(
         "tolerations": [_toleration(taint) for taint in (pool.taint, *pool.provider_taints)],
         "priority_class_name": cluster.priority_class or None,
         "service_account_name": cluster.account(job.name),
-        "automount_service_account_token": job.helm,  # all others ask nothing of the cluster
+        "automount_service_account_token": job.helm or job.asks,  # all others ask nothing of the cluster
         **_contents(cluster, job, result=result),
         **_rights(),
         **_conduct(cluster),
