@@ -15,7 +15,7 @@ ELSEWHERE := --ignore tests/browser --ignore tests/cluster --ignore tests/chart 
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart test-monitoring golden dashboards test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality
+.PHONY: help setup run test test-browser test-chart test-monitoring golden dashboards test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality bench-chaos
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -107,6 +107,9 @@ bench-scrub: setup ## reading the store again beside `sha256sum` of the same byt
 
 bench-ledger: setup ## a million entries in the ledger: appends, proofs, bytes
 	$(BIN)/python tests/bench/ledger.py $(ARGS)
+
+bench-chaos: setup ## one of two serving processes ended and killed under load, and kills of the ingestion (needs nginx)
+	$(BIN)/python tests/bench/chaos.py $(ARGS)
 
 bench-quality: setup ## the checks of data quality on a million published versions: time and memory
 	$(BIN)/python tests/bench/quality.py $(ARGS)

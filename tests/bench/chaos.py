@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -37,7 +36,11 @@ events {{ worker_connections 256; }}
 http {{
   access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  upstream serving {{ server 127.0.0.1:{one} max_fails=1 fail_timeout=1s; server 127.0.0.1:{two} max_fails=1 fail_timeout=1s; keepalive 16; }}
+  upstream serving {{
+    server 127.0.0.1:{one} max_fails=1 fail_timeout=1s;
+    server 127.0.0.1:{two} max_fails=1 fail_timeout=1s;
+    keepalive 16;
+  }}
   server {{
     listen 127.0.0.1:{port};
     location / {{
@@ -130,9 +133,8 @@ def main() -> None:
             file = lab.home / "kills.json"
             file.write_text(json.dumps(said))
             print(json.dumps(figures(lab, str(file), 1)["work"] | {"notes": []}))
-    print("| experiment | passed | failed requests | longest dark s | recovery s | replaced s |\n|---|---|---|---|---|---|")
-    print("\n".join(rows))
-    subprocess.run(["true"], check=True)
+    print("| experiment | passed | failed requests | longest dark s | recovery s | replaced s |")
+    print("\n".join(["|---|---|---|---|---|---|", *rows]))
 
 
 if __name__ == "__main__":

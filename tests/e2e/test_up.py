@@ -4,6 +4,7 @@ All tests of a running platform share one, for a start costs half a minute of tw
 """
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import pytest
 
 from fakes.goproxy import GoProxy
 from fakes.index import Index
-from fakes.up import GOPHERWOOD, Up, free_port, wait_for
+from fakes.up import GOPHERWOOD, Up, free_port, sessions_below, wait_for
+from gopherwood import running
+from gopherwood.chaos import PHASES
 from gopherwood.up import airflow, children
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("airflow")]
@@ -102,6 +105,24 @@ def test_views_in_airflow_want_its_login_and_say_what_is_where(up: Up) -> None:
     assert re.findall(r'data-title="published">(\d+)', text)[-1] == "2"
     assert (up.page("dag/nothing")[0], up.page("static/app.py")[0]) == (404, 404)
     assert not re.search(r"(?:src|href)=.https?://(?!127\.0\.0\.1:)", text)
+
+
+def test_an_experiment_as_a_dag_kills_serving_which_comes_back(up: Up) -> None:
+    """A run of the DAG `chaos` kills serving under load; it comes back, nothing is lost, and the report says so."""
+    (up.home / "chaos").mkdir(exist_ok=True)
+    (up.home / "chaos/opt-in").write_text("serving\n")
+    up.api._call("PATCH", "/api/v2/dags/chaos", {"is_paused": False})
+    before = running.parts(up.home)["serving"].identity
+    run = up.api.trigger("chaos", {"experiment": "serving-killed", "execute": True})
+    wait_for(lambda: up.api.state("chaos", run) in ("success", "failed"))
+    (report,) = [json.loads(file.read_text()) for file in up.home.glob("reports/chaos/*/report.json")]
+    assert (report["verdict"], report["reason"]) == ("pass", "")
+    assert [each["identity"] for each in report["victims"]] == [before]
+    assert report["clients"]["other_bytes"] == 0
+    tasks = up.api.get(f"/api/v2/dags/chaos/dagRuns/{run}/taskInstances")["task_instances"]
+    assert {each["task_id"]: each["state"] for each in tasks} == dict.fromkeys(PHASES, "success")
+    assert running.parts(up.home)["serving"].identity != before
+    up.sessions = sessions_below(up.process.pid)  # the new one, too, must be gone in the end
 
 
 def test_second_one_on_the_same_state_is_refused(up: Up) -> None:

@@ -119,14 +119,14 @@ def load(world: World) -> None:
 def _watch(world: World, clients: Clients) -> None:
     watching = world.experiment.watching
     assert watching is not None
-    begun, deadline = time.time(), None
+    begun, since = time.time(), 0.0
     while not world.stop.wait(LOOK_SECONDS):
         journal = type(world.journal).read(world.settings, world.journal.run)
         assert journal is not None
         if any(journal.last(what) for what in ("injected", "failed", "stopped", "refused", "end")):
-            deadline = deadline or time.time() + watching.longest
-            lately = [each for each in clients.seen() if each.due > time.time() - watching.settle]
-            if time.time() >= deadline or (lately and _has_settled(lately, watching.settle)):
+            since = since or time.time()  # what came before says nothing of how it is afterwards
+            lately = [each for each in clients.seen() if each.due > max(since, time.time() - watching.settle)]
+            if time.time() >= since + watching.longest or (lately and _has_settled(lately, watching.settle)):
                 return
         elif time.time() - begun > watching.before + CLIENTS_WAIT + 2 * watching.longest:
             return  # the deed never came

@@ -157,8 +157,9 @@ def _store(verified: dict[str, Any]) -> Check:
 
 def _work(known: Known) -> Iterator[Check]:
     if work := known.work:
-        ok = bool(work["good"]) if work["kills"] else None
-        says = f"{work['published']} of {work['wanted']} published after {work['kills']} deeds, {work['lost']} lost, "
+        ok = None if work["good"] and work["kills"] < work["meant"] else bool(work["good"])
+        says = f"{work['published']} of {work['wanted']} published after {work['kills']} of {work['meant']} deeds, "
+        says += f"{work['lost']} lost, "
         says += f"{work['half']} times half visible, {work['changed']} with other bytes"
         yield Check(rules.WORK, ok, "; ".join([says, *work["broken"][:5]]), integrity=True)
         yield from _most(

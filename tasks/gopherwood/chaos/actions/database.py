@@ -40,7 +40,7 @@ class Locked:
         work = Work()
         with Rehearsal(world, choose(world, self.versions), work) as rehearsal:
             rehearsal.run("discover", str(rehearsal.list), "--json", fine=ENDS)
-            child = rehearsal.start(rehearsal.command("work"))
+            child = rehearsal.fork("work")
             before = rehearsal.catalog.open_count()
             rehearsal.wait_for(lambda: rehearsal.catalog.next_ready() is not None, child, 10)
             with _no_writes(rehearsal.catalog):

@@ -82,7 +82,7 @@ class Killed:
 
     def perform(self, world: World) -> Facts:
         """Kill it so often, in one rehearsal after the other; each ends with everything published and compared."""
-        work, killer = Work(), Killer(random.Random(world.seed))  # noqa: S311
+        work, killer = Work(meant=self.times), Killer(random.Random(world.seed))  # noqa: S311
         strike: Callable[[Rehearsal], bool] = getattr(killer, f"at_{self.at}")
         end, number = time.monotonic() + self.longest, 0
         while work.kills < self.times and time.monotonic() < end:
@@ -115,7 +115,7 @@ class Killer:
         if not rehearsal.catalog.open_count():
             rehearsal.run("discover", str(rehearsal.list), "--json", fine=ENDS)
         before = rehearsal.log.stat().st_size if rehearsal.log.exists() else 0
-        child = rehearsal.start(rehearsal.command("work"))
+        child = rehearsal.fork("work")
         if not rehearsal.wait_for(lambda: READY in rehearsal.log.read_bytes()[before:], child, 30):
             raise InconclusiveError(f"the worker did not get ready: {rehearsal.last_words()}")
         begun, instant = time.monotonic(), self._rng.uniform(0, self._span)
@@ -130,7 +130,7 @@ class Killer:
         """Let the upstream pause in the middle of a body, and kill the fetch there."""
         rehearsal.run("discover", str(rehearsal.list), "--json", fine=ENDS)
         rehearsal.proxy.fail("slow")
-        child = rehearsal.start(rehearsal.command("fetch"))
+        child = rehearsal.fork("fetch")
         met = rehearsal.wait_for(lambda: rehearsal.proxy.paused.acquire(blocking=False), child, 30)
         kill(child)
         rehearsal.proxy.heal()
