@@ -84,7 +84,7 @@ def make(settings: Settings, catalog: Catalog, experiment: Experiment, journal: 
         verdict=verdict.value,
         reason=reason,
         headline=headline(known),
-        environment=reporting.here() | {"target": experiment.target, "seed": journal.head["seed"]},
+        environment=reporting.here() | {"target": experiment.target, "seed": str(journal.head["seed"])},
     )
     data = {
         "experiment": dict(experiment.said),
@@ -120,7 +120,7 @@ def checks_of(known: Known) -> Iterator[Check]:
     if baseline := journal.last("baseline"):
         yield _steady(rules.BEFORE, baseline["steady"])
     done = journal.all("done")
-    yield Check(rules.INJECTED, bool(done), f"{len(done)} deeds" if done else "nothing was done")
+    yield Check(rules.INJECTED, bool(done), f"done to {len(done)}" if done else "nothing was done")
     yield from _work(known)
     if known.experiment.watching and done:
         yield from _clients(known)
