@@ -12,6 +12,7 @@ import ctypes
 import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -118,12 +119,16 @@ def _run(said: Mapping[str, Any]) -> None:
         os.dup2(source, target)
     os.environ.clear()
     os.environ.update(said["environ"])
-    from gopherwood import cli
-
-    code = cli.main(said["start"])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    sys.argv = ["gopherwood", *said["start"]]
+    code: object = 1
+    try:
+        runpy.run_module("gopherwood", run_name="__main__")  # as `python -m gopherwood` does
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
