@@ -1,7 +1,7 @@
 """Where the report of a task is: a button "Report" on the task's page in Airflow's UI.
 
 A task says which report is its own: `TaskPod(report="quality/")` is a path below serving's pages, and a template;
-with `report=True` its command says it, whose result (`--xcom`) has a key `report` with such a path. The report that a
+with `report=True` its command says it, whose result (`--xcom`) has a key `report` with such a path or a URL. What a
 failed task left is shown too: it is then that people look for it.
 """
 
@@ -30,7 +30,11 @@ class ReportLink(BaseOperatorLink):
         """Return the address of the report of a task; "" for none, which makes no button."""
         del ti_key
         path, base = getattr(operator, "report", ""), public_url()
-        return f"{base}/{path.lstrip('/')}" if base and path and isinstance(path, str) else ""
+        if not isinstance(path, str) or not path:
+            return ""
+        if path.startswith(("https://", "http://")):
+            return path
+        return f"{base}/{path.lstrip('/')}" if base and "://" not in path else ""
 
 
 def links(report: str | bool) -> tuple[BaseOperatorLink, ...]:

@@ -56,6 +56,8 @@ WRITES = "import os, sys; open(os.environ['GOPHERWOOD_XCOM'], 'w').write({!r}); 
         ('{"report": "/reports/load/ui/"}', 1, "https://go.example.org/reports/load/ui/"),
         ('{"report"', 1, ""),
         ("[1]", 0, ""),
+        ('{"report": "https://elsewhere.example.org/x/"}', 0, "https://elsewhere.example.org/x/"),
+        ('{"report": "file:///srv/reports/x/"}', 0, ""),
     ],
 )
 def test_a_result_names_its_report(monkeypatch: pytest.MonkeyPatch, text: str, code: int, wanted: str) -> None:
