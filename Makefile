@@ -8,14 +8,14 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 # Where it is set, each process compiles Airflow, SQLAlchemy and all the rest anew: the tests start a thousand.
 unexport PYTHONDONTWRITEBYTECODE
 
-LOCAL := not browser and not cluster and not chart and not monitoring
+LOCAL := not browser and not cluster and not chart and not load and not monitoring
 # Not even read: what their modules import would cost each worker seconds.
 ELSEWHERE := --ignore tests/browser --ignore tests/cluster --ignore tests/chart --ignore tests/monitoring
 # Programs of the recipe for a test cluster, where it has been set up.
 KUBE_HOME ?= $(HOME)/.cache/kube-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-chart test-monitoring golden dashboards test-cluster test-crash lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality bench-chaos
+.PHONY: help setup run test test-browser test-chart test-monitoring golden dashboards test-cluster test-crash test-load lint format types contracts check lock images clean bench bench-serving bench-ingest bench-hash bench-ledger bench-scrub bench-quality bench-chaos
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,7 +39,7 @@ run: setup ## the platform on this machine: Airflow, serving, a first ingestion;
 
 test: setup ## every test that needs nothing but this environment
 	$(PYTEST) -n 2 --dist loadgroup -m "$(LOCAL)" $(ELSEWHERE) tests
-	@echo "left out: tests in a browser (make test-browser: needs Chromium), of the charts (make test-chart: needs helm), of alerts and dashboards (make test-monitoring: needs Prometheus), and on a cluster (make test-cluster: needs Kubernetes)"
+	@echo "left out: tests in a browser (make test-browser: needs Chromium), of the charts (make test-chart: needs helm), of alerts and dashboards (make test-monitoring: needs Prometheus), of load on the pipeline (make test-load), and on a cluster (make test-cluster: needs Kubernetes)"
 
 test-browser: setup ## the pages in Chromium (Debian: apt install chromium)
 	$(PYTEST) -m browser tests
@@ -67,6 +67,9 @@ test-cluster: setup ## pods on a real cluster: KUBECONFIG, or ../shared/kube whe
 
 test-crash: setup ## crash sweeps at every system call of publish, export, import and heal (strace; minutes)
 	GOPHERWOOD_CRASH_SWEEP=full $(PYTEST) -n 2 tests/gopherwood/crash
+
+test-load: setup ## load tests of the pipeline, small but whole (a minute)
+	$(PYTEST) -m load tests
 
 lint: setup ## ruff, types and import contracts
 	$(BIN)/ruff check .

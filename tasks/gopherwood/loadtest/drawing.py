@@ -168,7 +168,7 @@ def _timeline(observed: Observed) -> list[str]:
                 [(at, _millis(each.percentile(of))) for at, each in zip(times, merged, strict=True)],
                 colour=colour,
             )
-            for name, of, colour in (("p50", 50, 2), ("p99", 99, 1), ("longest", 100, 4))
+            for name, of, colour in (("p50", 50, 2), ("p90", 90, 1), ("longest", 100, 4))
         ],
         x=seconds,
         y=Axis("milliseconds", "log"),
@@ -191,12 +191,11 @@ def _costs(observed: Observed, seconds: Axis) -> list[str]:
     samples = observed.samples
     if len(samples) < 2:
         return []
-    times = Axis("seconds since the generator was started", low=0.0, high=samples[-1].at)
     cpu = Line("processor", [(each.at, each.cpu) for each in samples])
     memory = Line("memory", [(each.at, each.memory_bytes / 1e6) for each in samples], colour=3)
     return [
-        chart("Processor of serving", [cpu], x=times, y=Axis("cores"), height=180),
-        chart("Memory of serving", [memory], x=times, y=Axis("MB, resident"), height=180),
+        chart("Processor of serving", [cpu], x=seconds, y=Axis("cores"), height=180),
+        chart("Memory of serving", [memory], x=seconds, y=Axis("MB, resident"), height=180),
     ]
 
 
@@ -207,11 +206,11 @@ def _seconds(page: Page, measured: Measured) -> None:
             f"{each.intended:,}",
             f"{each.begun:,}",
             f"{each.failed:,}",
-            *(_text(each.percentile(percentile)) for percentile in (50, 99, 100)),
+            *(_text(each.percentile(percentile)) for percentile in (50, 90, 100)),
         ]
         for number, each in enumerate(measured.timeline[:POINTS])
     ]
-    columns = ("second", "intended", "on time", "failed", "p50", "p99", "longest")
+    columns = ("second", "intended", "on time", "failed", "p50", "p90", "longest")
     page.table(columns, rows, numbers=set(range(7)), folded="The same in numbers")
 
 

@@ -49,7 +49,15 @@ def observe(settings: Settings, serving: Serving, module: str, plan: Plan, stop:
     before = serving.look()
     with tempfile.TemporaryDirectory(prefix="gopherwood-load-") as folder, Sampler(serving) as sampler:
         measured = _generate(module, plan, Path(folder), stop)
-    return Observed(measured, before, settled(serving, before, measured.answered), sampler.samples)
+    after = settled(serving, before, measured.answered)
+    return Observed(measured, before, after, _since(sampler, measured.began_at))
+
+
+def _since(sampler: Sampler, began_at: float) -> list[Sample]:
+    """Return the samples by the seconds since the first intended start, from just before it on."""
+    shift = began_at - sampler.started
+    moved = [Sample(each.at - shift, each.cpu, each.memory_bytes) for each in sampler.samples]
+    return [each for each in moved if each.at >= -1]
 
 
 def settled(serving: Serving, before: Look, answered: int) -> Look:

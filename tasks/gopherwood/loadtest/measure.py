@@ -83,6 +83,8 @@ class Measured:
     """From the first intended start to the last outcome."""
     cpu_seconds: float = 0.0
     """Of the generator, meanwhile."""
+    began_at: float = 0.0
+    """When the first start was intended, by the system's monotonic clock, which all processes share."""
     classes: dict[str, Class] = field(default_factory=dict)
     service: Any = field(default_factory=histogram)
     """Latency from when a request was really begun: what a closed loop would have seen."""
@@ -155,7 +157,7 @@ class Measured:
 
     def data(self) -> dict[str, Any]:
         """Return it in a form that JSON can carry from process to process."""
-        plain = ("intended", "begun", "on_time", "answered", "failed", "checked", "seconds", "cpu_seconds")
+        plain = ("intended", "begun", "on_time", "answered", "failed", "checked", "seconds", "cpu_seconds", "began_at")
         return {name: getattr(self, name) for name in plain} | {
             "classes": {
                 kind: {"latency": pack(each.latency), "count": each.count, "failed": each.failed, "bytes": each.bytes}

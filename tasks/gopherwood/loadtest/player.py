@@ -59,7 +59,8 @@ class Player:
         """Play all of it; return what was measured."""
         for shot in self.plan.shots:
             self.measured.expect(shot.at)
-        self._begin = time.perf_counter() + LEAD
+        self._begin = time.monotonic() + LEAD
+        self.measured.began_at = self._begin
         watch = Stopwatch()
         timer = Timer(self.loop, self._fire)
         self._next, self._timer = 0, timer
@@ -80,7 +81,7 @@ class Player:
 
     def now(self) -> float:
         """Return seconds since the begin."""
-        return time.perf_counter() - self._begin
+        return time.monotonic() - self._begin
 
     def _fire(self) -> None:
         """Begin what is due, and set the timer for what is next."""

@@ -41,6 +41,8 @@ def page(head: Head, outcome: Outcome, judged: Judged) -> str:
     made.table(("", "what", "wanted", "found", ""), _rows(checks))
     if not judged.regression:
         made.text("Not compared with former runs: too few have passed here with the same parameters.", "soft")
+    if judged.verdict == "invalid":
+        made.text("What follows was seen, and says nothing of the platform: the run is invalid.", "warn")
     outcome.draw(made)
     if outcome.files:
         made.section("Histograms", "Percentiles in milliseconds, in the text form that HdrHistogram's plotters read.")

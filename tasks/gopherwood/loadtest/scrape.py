@@ -139,7 +139,7 @@ class Sample:
     """Serving at one moment of a run."""
 
     at: float
-    """Seconds since the begin."""
+    """Seconds since the begin of looking, or of the run."""
     cpu: float | None
     """Cores in use since the last sample; None for the first."""
     memory_bytes: int

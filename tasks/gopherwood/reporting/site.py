@@ -101,7 +101,7 @@ def index_page(entries: Sequence[Report]) -> str:
         for each in entries[:SHOWN]
     ]
     more = f", of them the last {SHOWN}" if len(entries) > SHOWN else ""
-    says = f'{len(entries):,} reports{more}. As data: <a href="{INDEX}">{escape(INDEX)}</a>.'
+    says = f'{len(entries):,} report{"s" * (len(entries) != 1)}{more}. As data: <a href="{INDEX}">{escape(INDEX)}</a>.'
     body = f'<header><h1>Load tests and chaos experiments</h1>\n<p class="soft">{says}</p></header>\n' + table(
         ("started (UTC)", "kind", "run", "verdict", "what it came to", "environment"), rows
     )
