@@ -1,4 +1,4 @@
-"""The report of a load test as people read it, in Chromium: its own style, no script, and what was named stays a text."""
+"""The report of a load test as people read it, in Chromium: its own style, no script; what was named stays a text."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
