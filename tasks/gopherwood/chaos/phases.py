@@ -228,8 +228,10 @@ def restore(world: World) -> None:
         except OursError as error:
             failed.append(str(error))
     rehearsal.remove(world.settings, world.journal.run)
+    planned = world.journal.last("preflight")
     try:
-        world.button.remove()
+        if planned is not None and not planned["dry"]:  # else it is the button of whoever is under way
+            world.button.remove()
     except OursError as error:
         failed.append(str(error))
     world.journal.add("restored", ok=not failed, says="; ".join(failed))

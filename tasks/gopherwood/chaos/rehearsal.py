@@ -91,7 +91,14 @@ def choose(world: World, number: int) -> list[ModuleVersion]:
 class Rehearsal:
     """One such platform; use it as a context manager, which removes it."""
 
-    def __init__(self, world: World, wanted: Sequence[ModuleVersion], work: Work, name: str = "home") -> None:
+    def __init__(
+        self,
+        world: World,
+        wanted: Sequence[ModuleVersion],
+        work: Work,
+        name: str = "home",
+        stable: Stable | None = None,
+    ) -> None:
         self._world = world
         self.wanted = list(wanted)
         self.work = work
@@ -103,7 +110,8 @@ class Rehearsal:
             home=home, upstream=self.proxy.url, sumdb="off", direct="off", lease_seconds=LEASE, timeout=5, batch=8
         )
         self.settings = settings
-        self._stable = Stable()
+        self._owns_stable = stable is None
+        self._stable = stable or Stable()
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
@@ -112,7 +120,8 @@ class Rehearsal:
         self.list = self.settings.home.with_suffix(".txt")
         self.list.write_text("".join(f"{mv}\n" for mv in self.wanted))
         self.proxy.__enter__()
-        self._stable.__enter__()
+        if self._owns_stable:
+            self._stable.__enter__()
         self.catalog = Catalog.ready(self.settings)
         self.objects: Objects = store.open_store(self.settings)
         return self
@@ -120,7 +129,8 @@ class Rehearsal:
     def __exit__(self, *_: object) -> None:
         for child in self._children:
             kill(child)
-        self._stable.__exit__()
+        if self._owns_stable:
+            self._stable.__exit__()
         self.catalog.close()
         self.proxy.__exit__()
         shutil.rmtree(self.settings.home, ignore_errors=True)

@@ -161,10 +161,14 @@ def frozen(lab: Lab) -> bool:
 
 def test_one_experiment_at_a_time(lab, file):
     """While another has its turn it is refused; once that has ended, it is not."""
+    button = lab.home / "chaos/running"
+    button.write_text("another")
     with Catalog.open(lab.settings) as catalog:
         assert catalog.take_turn("chaos", "another", 60).owner == "another"
         assert "another is under way" in lab.execute(file("serving-killed")).reason
+        assert button.read_text() == "another"  # whose button it is, and not ours to press
         catalog.give_back_turn("chaos", "another")
+    button.unlink()
     assert lab.chaos(file("serving-killed")).verdict == "dry-run"
 
 

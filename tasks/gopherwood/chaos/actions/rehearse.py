@@ -20,6 +20,7 @@ from pathlib import Path
 from gopherwood.chaos.actions import Facts
 from gopherwood.chaos.faultproxy import FAULTS
 from gopherwood.chaos.rehearsal import ENDS, Rehearsal, Work, choose, kill
+from gopherwood.chaos.stable import Stable
 from gopherwood.chaos.values import GuardError, InconclusiveError
 from gopherwood.chaos.world import World
 
@@ -84,19 +85,20 @@ class Killed:
         """Kill it so often, in one rehearsal after the other; each ends with everything published and compared."""
         work, killer = Work(meant=self.times), Killer(random.Random(world.seed))  # noqa: S311
         strike: Callable[[Rehearsal], bool] = getattr(killer, f"at_{self.at}")
-        end, number = time.monotonic() + self.longest, 0
-        while work.kills < self.times and time.monotonic() < end:
-            number += 1
-            if number > 2 * self.times + 5:
-                raise InconclusiveError("the ingestion was over before it could be killed, again and again")
-            with Rehearsal(world, choose(world, self.versions), work, f"home{number}") as rehearsal:
-                while work.kills < self.times and time.monotonic() < end and strike(rehearsal):
-                    work.kills += 1
-                    rehearsal.look(f"after kill {work.kills}")
-                    # A publish that was killed is gone on with once: its leases would have to end first.
-                    if self.at in ("call", "ledger") or not rehearsal.catalog.open_count():
-                        break
-                rehearsal.drain()
+        end, number, wanted = time.monotonic() + self.longest, 0, choose(world, self.versions)
+        with Stable() as stable:
+            while work.kills < self.times and time.monotonic() < end:
+                number += 1
+                if number > 2 * self.times + 5:
+                    raise InconclusiveError("the ingestion was over before it could be killed, again and again")
+                with Rehearsal(world, wanted, work, f"home{number}", stable) as rehearsal:
+                    while work.kills < self.times and time.monotonic() < end and strike(rehearsal):
+                        work.kills += 1
+                        rehearsal.look(f"after kill {work.kills}")
+                        # A publish that was killed is gone on with once: its leases would have to end first.
+                        if self.at in ("call", "ledger") or not rehearsal.catalog.open_count():
+                            break
+                    rehearsal.drain()
         if work.kills < self.times:
             work.notes.append(f"{work.kills} of {self.times} kills: its time was over")
         return work.facts()
@@ -121,9 +123,9 @@ class Killer:
         begun, instant = time.monotonic(), self._rng.uniform(0, self._span)
         rehearsal.wait_for(lambda: time.monotonic() - begun >= instant, child, 30)
         kill(child)
-        # What is drawn should fall into the work, and reach its end.
+        # What is drawn should fall into the work, and now and then reach its end.
         is_done = not rehearsal.catalog.open_count()
-        self._span = min(3.0, max(0.2, self._span * (0.9 if is_done else 1.1)))
+        self._span = min(3.0, max(0.1, self._span * (0.6 if is_done else 1.08)))
         return True
 
     def at_download(self, rehearsal: Rehearsal) -> bool:
