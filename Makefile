@@ -65,8 +65,8 @@ dashboards: setup ## write anew the dashboards of helm-values/base/dashboards; l
 test-cluster: setup ## pods on a real cluster: KUBECONFIG, or ../shared/kube when it is there
 	$(PYTEST) -m cluster tests
 
-test-crash: setup ## crash sweeps at every system call of publish, export, import and heal (strace; minutes)
-	GOPHERWOOD_CRASH_SWEEP=full $(PYTEST) -n 2 tests/gopherwood/crash
+test-crash: setup ## rehearsals of chaos, and crash sweeps at every system call of publish, export, import and heal (strace; minutes)
+	GOPHERWOOD_CRASH_SWEEP=full $(PYTEST) -n 2 tests/gopherwood/crash tests/gopherwood/chaos/test_rehearsal.py
 
 test-load: setup ## load tests of the pipeline, small but whole (a minute)
 	$(PYTEST) -m load tests

@@ -67,7 +67,7 @@ class Event:
     """Something worth telling.
 
     Kinds: published, rejected, imported, conflict, damage, healed, integrity, verdict; quality-held, quality-failed,
-    quality-digest; load-pass, load-fail, load-invalid; of origins: origins.EVENTS.
+    quality-digest; load-pass, load-fail, load-invalid; chaos-<verdict>; of origins: origins.EVENTS.
     """
 
     kind: str

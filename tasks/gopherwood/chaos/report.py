@@ -23,6 +23,7 @@ from gopherwood.reporting import Head
 
 CLIENTS = "clients.json"
 EVENT = "chaos"
+"""How kinds of events begin that tell a verdict."""
 LATE_SHARE = 0.01
 """Of requests that were sent late by clients with nothing in their way: with more, nothing is known."""
 
@@ -97,7 +98,11 @@ def make(settings: Settings, catalog: Catalog, experiment: Experiment, journal: 
         "invariants": (journal.last("verified") or {}).get("invariants", []),
     }
     where = reporting.publish(settings, head, data, page(head, known, checks), {"journal.json": journal.to_json()})
-    catalog.emit(Event(EVENT, experiment.name, {"verdict": verdict.value, "reason": reason, "run": journal.run}))
+    said = {"reason": reason, "run": journal.run, "headline": head.headline}
+    told = [Event(f"{EVENT}-{verdict.value}", experiment.name, said)]
+    if verdict is Verdict.FAIL and any(each.ok is False and each.integrity for each in checks):
+        told.append(Event("integrity", f"experiment {experiment.name}", {"detail": reason}))
+    catalog.emit(*told)
     return verdict, reason, where
 
 

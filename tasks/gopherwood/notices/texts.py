@@ -69,9 +69,18 @@ KINDS: Mapping[str, Kind] = {
         "run it again where the generator has a core of its own; docs/load.md",
         ends=True,
     ),
-    "chaos": Kind(
-        INFO, "experiment {subject}: {verdict} {reason}", "the report {run} says what was seen: /reports/", ends=True
+    "chaos-pass": Kind(INFO, "experiment {subject} passed: {headline}", ends=True),
+    "chaos-fail": Kind(
+        WARN,
+        "experiment {subject} failed: {reason}",
+        "read the report of {run} at /reports/, and docs/chaos.md",
+        ends=True,
     ),
+    "chaos-inconclusive": Kind(
+        WARN, "experiment {subject} showed nothing: {reason}", "make it again: `gopherwood chaos {subject}`", ends=True
+    ),
+    "chaos-refused": Kind(INFO, "experiment {subject} was refused: {reason}", ends=True),
+    "chaos-dry-run": Kind(INFO, "experiment {subject} was a dry run: {reason}", ends=True),
     "promotion-started": Kind(INFO, "{subject}: promoting {version} (commit {commit})"),
     "promotion-finished": Kind(INFO, "{subject}: {version} is in place (commit {commit})", ends=True),
     "promotion-rolled-back": Kind(

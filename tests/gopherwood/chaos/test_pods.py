@@ -9,6 +9,7 @@ import pytest
 from fakes import damage
 from fakes.kubeapi import KubeApi
 from gopherwood import store
+from gopherwood.catalog import Catalog
 from gopherwood.chaos import experiment as experiments
 from gopherwood.chaos.button import CONFIG_MAP
 from gopherwood.chaos.kube import Kube
@@ -120,6 +121,8 @@ def test_harm_to_the_store_fails_whatever_else_was_well(lab, api, quick):
     found = lab.execute(quick("serving-pod-deleted"))
     assert (found.verdict, found.exit_code) == ("fail", 3)
     assert "acknowledged-is-served" in found.reason
+    with Catalog.open(lab.settings) as catalog:
+        assert [each.event.kind for each in catalog.events()][-2:] == ["chaos-fail", "integrity"]
 
 
 def test_a_drain_cordons_evicts_and_is_rolled_back(lab, api, quick):
