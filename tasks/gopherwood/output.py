@@ -23,6 +23,7 @@ from gopherwood.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTEGRITY,
+    EXIT_NO_VERDICT,
     EXIT_NOTHING_TO_DO,
     EXIT_USAGE,
     GopherwoodError,
@@ -48,6 +49,7 @@ OUTCOMES = {
     EXIT_FAILED: "failed",
     EXIT_USAGE: "usage",
     EXIT_INTEGRITY: "integrity",
+    EXIT_NO_VERDICT: "no-verdict",
 }
 """What the last line of a command calls its exit code."""
 

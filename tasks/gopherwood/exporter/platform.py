@@ -24,6 +24,7 @@ KINDS = (
     "origin-moved",
     "origin-gone",
     "origin-renamed",
+    "chaos",
     "promotion-started",
     "promotion-finished",
     "promotion-rolled-back",

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gopherwood import output
+from gopherwood import errors, output
 from gopherwood_airflow import trace
 
 pytestmark = pytest.mark.xdist_group("logs")
@@ -71,12 +71,20 @@ def test_a_malformed_trace_is_none(text: str) -> None:
     assert "trace" not in output.context("fetch", {"TRACEPARENT": text})
 
 
+def test_every_exit_code_has_a_word() -> None:
+    """The last line of a command calls each code of errors.py by a word that the schema has."""
+    codes = {code for name, code in vars(errors).items() if name.startswith("EXIT_")}
+    assert set(output.OUTCOMES) == codes
+    assert set(output.OUTCOMES.values()) | {"stopped"} == set(SCHEMA["properties"]["outcome"]["enum"])
+
+
 def test_no_line_overwrites_whose_work_it_is() -> None:
     """No call adds a field that the log itself sets."""
     mine = {"time", "level", "event", "source", "verb", "dag", "task", "run", "try", "map_index", "trace", "span"}
     taken = []
     for path in [*(ROOT / "tasks").rglob("*.py"), *(ROOT / "serving").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "extra={" in text else ():
             if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
                 keys = {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
                 taken += [f"{path.name}: {key}" for key in keys & mine]
