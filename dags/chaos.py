@@ -7,7 +7,7 @@ checks the eight invariants of the store with every byte. `restore` undoes what 
 happened; serving shows reports at `/reports/`. One experiment runs at a time: a turn in the catalog sees to it, and the
 Airflow pool `chaos` of one slot (`airflow pools set chaos 1 experiments`; without the pool `inject` waits for ever).
 
-**To stop it.** Delete the file `chaos/running` in GOPHERWOOD_HOME, on a cluster the ConfigMap
+**To stop it.** Delete the file `chaos/running` among the reports, for experiments on pods the ConfigMap
 `gopherwood-chaos-running`: it ends and is rolled back. `gopherwood chaos --roll-back` undoes what a dead run has left.
 
 **When it is red.** Only a verdict *fail* (or a missing report) is red: read the report. Exit code 3 of `verdict`:

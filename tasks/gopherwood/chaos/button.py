@@ -1,17 +1,19 @@
 """The stop button: something that anybody can delete, and an experiment ends and is rolled back.
 
-On this machine it is a file, `<home>/chaos/running`; on a cluster a ConfigMap, `gopherwood-chaos-running`, so that
-whoever may not kill the runner's pod can stop it all the same. The runner makes it, looks at it while it waits and
+It is a file in the folder (or bucket) of reports, `chaos/running`, which every phase of a run sees wherever it runs;
+for experiments on pods a ConfigMap, `gopherwood-chaos-running`. The runner makes it, looks at it while it waits and
 before each deed, and takes it away at the end.
 """
 
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
 from gopherwood.chaos.kube import Kube, NotThereError
+from gopherwood.config import Settings
+from gopherwood.objects import open_objects
 
 CONFIG_MAP = "gopherwood-chaos-running"
+FILE = "chaos/running"
 
 
 class Button(Protocol):
@@ -31,24 +33,25 @@ class Button(Protocol):
 
 
 class FileButton:
-    """A file that is deleted to stop."""
+    """A file beside the reports that is deleted to stop; in a bucket, where those are in one."""
 
-    def __init__(self, home: Path) -> None:
-        self._file = home.absolute() / "chaos" / "running"
-        self.says = f"rm {self._file}"
+    def __init__(self, settings: Settings) -> None:
+        self._objects = open_objects(settings.reports_url, mutable=True, settings=settings)
+        path = self._objects.local_path(FILE)
+        self.says = f"rm {path}" if path else f"delete {self._objects.url}/{FILE}"
 
     def make(self, run: str) -> None:
         """Make the file."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(f"{run}\nDelete this file, and the experiment ends and is rolled back.\n")
+        says = f"{run}\nDelete this file, and the experiment ends and is rolled back.\n"
+        self._objects.replace(FILE, says.encode())
 
     def is_there(self) -> bool:
         """Tell whether the file is there."""
-        return self._file.exists()
+        return self._objects.size(FILE) is not None
 
     def remove(self) -> None:
         """Remove the file."""
-        self._file.unlink(missing_ok=True)
+        self._objects.delete(FILE)
 
 
 class ConfigMapButton:

@@ -50,7 +50,7 @@ class World:
     @cached_property
     def button(self) -> Button:
         """The stop button that fits the target."""
-        return ConfigMapButton(self.kube) if self.experiment.target == "pods" else FileButton(self.settings.home)
+        return ConfigMapButton(self.kube) if self.experiment.target == "pods" else FileButton(self.settings)
 
     def check(self) -> None:
         """Raise StoppedError when somebody has asked us to end."""

@@ -114,7 +114,7 @@ def test_killed_serving_comes_back(lab, file):
     assert "What clients saw" in page
     with Catalog.open(lab.settings) as catalog:
         assert catalog.events(kind="chaos-pass")[-1].event.payload["run"] == found.run
-    assert not (lab.home / "chaos/running").exists()
+    assert not (lab.home / "reports/chaos/running").exists()
 
 
 def test_nobody_who_has_not_opted_in_is_hit(lab, file):
@@ -146,7 +146,7 @@ def test_what_is_not_well_before_is_not_tried(lab, file):
 
 def test_deleting_the_file_ends_and_rolls_back(lab, file, when):
     """A frozen serving goes on when somebody presses the stop button: its file."""
-    button = lab.home / "chaos/running"
+    button = lab.home / "reports/chaos/running"
     when(lambda: button.exists() and frozen(lab), button.unlink)
     found = lab.execute(file("serving-frozen", longest_seconds=15))
     assert (found.verdict, "stop button" in found.reason) == ("inconclusive", True)
@@ -161,7 +161,7 @@ def frozen(lab: Lab) -> bool:
 
 def test_one_experiment_at_a_time(lab, file):
     """While another has its turn it is refused; once that has ended, it is not."""
-    button = lab.home / "chaos/running"
+    button = lab.home / "reports/chaos/running"
     button.write_text("another")
     with Catalog.open(lab.settings) as catalog:
         assert catalog.take_turn("chaos", "another", 60).owner == "another"
