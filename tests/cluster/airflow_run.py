@@ -73,7 +73,7 @@ def airflow_env(cluster: Cluster, folder: Path) -> dict[str, str]:
 
 def evict(cluster: Cluster) -> None:
     """Evict the first pod of the task `evicted` once it is at work, as draining its node does."""
-    selector, deadline = "task_id=evicted,try_number=1", time.monotonic() + 300
+    selector, deadline = "task_id=evicted,try_number=1", time.monotonic() + 1_200
     while time.monotonic() < deadline:
         pods = cluster.kubectl("get", "pods", "-l", selector, "-o", "name").split()
         if pods and "at work" in cluster.kubectl("logs", pods[0], "--ignore-errors"):
