@@ -27,6 +27,8 @@ MOST_MODULES = 2000
 """Versions that the model asks for; the first of them most often, as 1 divided by their rank."""
 MOST_LINES = 200_000
 """Lines of the log that a mix is made of."""
+LEAST_LINES = 1000
+"""Lines below which a log is no mix: it would be a few requests, made again and again."""
 MOST_SHOTS = 2_000_000
 """Requests of a replay; more do not fit into a generator's memory."""
 INDEX_BYTES = 16 << 20
@@ -77,7 +79,7 @@ def mix(settings: Settings, url: str, now: datetime) -> tuple[list[Weighted], st
         asked = _asked(line for line in lines if line.agent not in UNCOUNTED and line.status == 200)
     except ConfigError:
         asked = Counter()
-    if asked:
+    if asked.total() >= LEAST_LINES:
         says = f"the access log of the last day: {asked.total():,} requests for {len(asked):,} paths"
         return [Weighted(kind, path, float(count)) for (kind, path), count in asked.items()], says
     versions = versions_of(settings, url)

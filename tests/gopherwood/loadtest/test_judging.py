@@ -2,14 +2,16 @@
 
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from fakes import accesslog
 from fakes.loopback import Answer, Loopback
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError
-from gopherwood.loadtest import budget, validity, verdict
+from gopherwood.loadtest import budget, paths, validity, verdict
 from gopherwood.loadtest.answers import Answers, digest_of
 from gopherwood.loadtest.measure import Measured
 from gopherwood.loadtest.plan import evenly
@@ -157,3 +159,21 @@ def test_no_load_is_added_while_the_error_budget_burns(tmp_path: Path) -> None:
         with pytest.raises(budget.BudgetError, match="refused: serving failed 10 of 1,010 requests") as refused:
             budget.check(Serving(settings, [f"{burning.url}/metrics"]), limits, 0, stop)
     assert refused.value.exit_code == 4
+
+
+def test_a_mix_is_as_it_was_asked_for_where_enough_was_asked(tmp_path: Path) -> None:
+    """Paths of the log's clients with their weights; a log of a few requests is no mix, and the model is taken."""
+    settings, now = Settings(home=tmp_path), accesslog.HOUR + timedelta(hours=1)
+    lists = [accesslog.line(kind="list", version="", module="example.com/Up") for _ in range(600)]
+    zips = [accesslog.line(policy="cached-only") for _ in range(399)]
+    ours = [accesslog.line(agent="load") for _ in range(50)]
+    accesslog.write(tmp_path / "logs", *lists, *zips, *ours)
+    with Metrics() as server:  # its index has no entries
+        assert [each.kind for each in paths.mix(settings, server.url, now)[0]] == ["page", "index"]
+    accesslog.write(tmp_path / "logs", accesslog.line(policy="cached-only"))
+    asked, source = paths.mix(settings, "http://127.0.0.1:1", now)
+    assert {(each.path, each.weight) for each in asked} == {
+        ("/example.com/!up/@v/list", 600.0),
+        ("/cached-only/example.com/m/@v/v1.0.0.zip", 400.0),
+    }
+    assert "1,000 requests for 2 paths" in source
