@@ -32,10 +32,13 @@ REPORT = {
 }
 
 
-def publish_all(home: Path) -> Settings:
-    """Bring in VERSIONS, one of which requires another, queue one more, and leave the report of a load test."""
+def publish_all(home: Path, catalog: str = "") -> Settings:
+    """Bring in VERSIONS, one of which requires another, queue one more, and leave the report of a load test.
+
+    The catalog is a file below `home`, or at the URL that is given.
+    """
     with GoProxy() as proxy, Index() as index:
-        settings = Settings(home=home, upstream=proxy.url, sumdb="off", index=index.url, timeout=5)
+        settings = Settings(home=home, catalog=catalog, upstream=proxy.url, sumdb="off", index=index.url, timeout=5)
         for (path, version), time in VERSIONS.items():
             needs = "require example.com/low v1.0.1\n" if path.endswith("/top") else ""
             proxy.add(path, version, {"go.mod": f"module {path}\n\ngo 1.21\n{needs}"}, time=time)
