@@ -146,10 +146,13 @@ def note_of(route: Route, method: str, status: int, outcome: str, sent: int) -> 
 
 
 class _Lines:
-    """Makes lines of what was noted. A million a minute may pass here: what repeats is kept as text."""
+    """Makes lines of what was noted. A million a minute may pass here: what repeats is kept as text.
+
+    The lines of a batch are filled in by one call: that costs three quarters of a formatted string for each.
+    """
 
     def __init__(self) -> None:
-        self._token = secrets.token_hex(6)
+        self._form = f'%s%06dZ",%s"micros":%d,"id":"{secrets.token_hex(6)}-%d%s'
         self._number = 0
         self._second = 0
         self._start = ""
@@ -157,7 +160,8 @@ class _Lines:
 
     def make(self, noted: Sequence[Noted], shift: float) -> bytes:
         """Return lines; `shift` is what the system's clock is ahead of `perf_counter`."""
-        made, tails, token, number = [], self._tails, self._token, self._number
+        fields: list[str | int | float] = []
+        add, tails, number = fields.extend, self._tails, self._number
         for started, seconds, note, says, traceparent, disabled, client in noted:
             at = int((started + shift) * 1e6)
             since = at - self._second
@@ -167,11 +171,9 @@ class _Lines:
             if traceparent or client:
                 tail = _with_trace(tail, traceparent or "", client)
             number += 1
-            made.append(
-                f'{self._start}{since:06d}Z",{note.text}"micros":{int(seconds * 1e6)},"id":"{token}-{number}{tail}'
-            )
+            add((self._start, since, note.text, seconds * 1e6, number, tail))
         self._number = number
-        return "".join(made).encode("ascii")
+        return (self._form * len(noted) % tuple(fields)).encode("ascii")
 
     def _begin(self, at: int) -> int:
         """Begin another second; return the microseconds into it."""
