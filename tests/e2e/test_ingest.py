@@ -132,7 +132,11 @@ def test_refusals_are_told_while_it_runs_and_at_the_end(start: Start, proxy: GoP
     out, err = process.communicate(timeout=60)
     result = json.loads(out)
     assert (result["published"], result["rejected"], result["gone"], result["exit_code"]) == (1, 1, 1, 0)
-    told = {line["module"]: line["reason"] for line in map(json.loads, err.splitlines()) if "reason" in line}
+    told = {
+        f"{line['module']}@{line['version']}": line["reason"]
+        for line in map(json.loads, err.splitlines())
+        if "reason" in line
+    }
     assert told == {"example.com/bad@v1.0.0": "invalid-zip", "example.com/nosuch@v1.0.0": "not-found"}
     assert {row["module"] for row in result["refused"]} == told.keys()
 
