@@ -5,6 +5,7 @@ that must hold; then its pages are looked at, and the notifier's word is read.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,15 @@ class Platform:
         wait_for(lambda: self.up.api.state("quality", run) in ("success", "failed"), 400)
 
     def is_idle(self) -> bool:
-        """Tell whether no run of `quality` is left, as one that an ingestion caused."""
-        return not self.up.api.get("/api/v2/dags/quality/dagRuns?state=queued&state=running")["total_entries"]
+        """Tell whether no run of `quality` is left, as one that an ingestion caused.
+
+        Such a one is made only when no other is going, some seconds after the last has ended: so look twice.
+        """
+        for pause in (0, 15):
+            time.sleep(pause)
+            if self.up.api.get("/api/v2/dags/quality/dagRuns?state=queued&state=running")["total_entries"]:
+                return False
+        return True
 
     def spoil(self, statement: str) -> None:
         """Change the catalog behind everybody's back."""
@@ -73,6 +81,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         made = Platform(Up(folder / "home", upstream, index))
         made.up.start(patience=600)
         try:
+            wait_for(made.is_idle, 400)  # the run that the first ingestion causes
             made.check("sound")
             made.spoil(WARNS)
             made.check("warned")
