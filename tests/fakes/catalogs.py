@@ -10,9 +10,11 @@ from gopherwood.catalog import Catalog
 
 
 def make(url: str) -> str:
-    """Put a migrated, empty catalog at the URL of a file where there is none; return the URL, or that of a server."""
+    """Put a migrated, empty catalog at the URL of a file where there is none, or migrate that of a server."""
     if not url.startswith("sqlite:"):
-        return url  # postgres.py migrates the databases that it hands out
+        with Catalog.open(url) as catalog:
+            catalog.migrate()
+        return url
     path = Path(str(make_url(url).database))
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
