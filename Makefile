@@ -50,7 +50,7 @@ test-chart: setup ## the Helm charts of every environment (helm 3, on PATH or in
 
 test-monitoring: setup ## alerts, routes and dashboards (Debian: apt install prometheus prometheus-alertmanager)
 	@command -v promtool amtool prometheus >/dev/null || { echo "no promtool, amtool or prometheus on PATH" >&2; exit 2; }
-	$(PYTEST) -m monitoring tests
+	$(PYTEST) -m monitoring tests/monitoring
 
 golden: setup ## write anew what the tasks' chart has from Python, and tests/chart/golden from the charts
 	$(BIN)/python -m gopherwood.scaling > tasks/chart/files/workers.sql
