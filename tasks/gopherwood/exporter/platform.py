@@ -24,7 +24,6 @@ KINDS = (
     "origin-moved",
     "origin-gone",
     "origin-renamed",
-    "chaos",
     "promotion-started",
     "promotion-finished",
     "promotion-rolled-back",
