@@ -34,7 +34,7 @@ def chaos(platform: Platform, folder: Path, name: str, **guard: Any) -> dict[str
     own = {"HOME": str(folder / "home"), "CATALOG": settings.catalog_url, "STORE": settings.store_url}
     own |= {"STAGING": settings.staging_url, "S3_ENDPOINT": settings.s3_endpoint, "POD_NAMESPACE": NAMESPACE}
     environ = os.environ | platform.cluster.env | {f"GOPHERWOOD_{key}": text for key, text in own.items() if text}
-    with platform.forwarded("gopherwood-serving") as address:
+    with platform.cluster.forwarded("gopherwood-serving") as address:
         command = [sys.executable, "-m", "gopherwood", "chaos", str(file), "--execute", "--serving", address]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=400)
     assert done.stdout, done.stderr

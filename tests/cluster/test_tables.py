@@ -22,7 +22,9 @@ def test_tables_are_made_and_checked_in_pods(platform: Platform, images: dict[st
     platform.unpause("quality", "usage")
     runs = {dag: platform.trigger(dag, logical_date=datetime.now(UTC).isoformat()) for dag in ("quality", "usage")}
     for dag, run in runs.items():
-        assert {state for state, _ in platform.ended(dag, run).values()} == {"success"}, dag
+        states = {task: state for (task, _), (state, _) in platform.ended(dag, run).items()}
+        failed = [platform.log(dag, run, task, 1, -1) for task, state in states.items() if state != "success"]
+        assert set(states.values()) == {"success"}, failed
     with (
         platform.cluster.forwarded("gopherwood-serving") as address,
         urllib.request.urlopen(f"{address}/quality/", timeout=30) as answer,
