@@ -108,7 +108,7 @@ class Api:
             "goModContents": mod.decode("utf-8", "replace"),
         }
         if asked.flag("readme") and facts.readme:
-            text = self._member(place, files.README).decode("utf-8", "replace")
+            text = files.member(self._facts, place.mv, files.README).decode("utf-8", "replace")
             made["readme"] = {"filepath": facts.readme, "contents": text}
         return made | ({"licenses": self._licences(facts, "")} if asked.flag("licenses") else {})
 
@@ -227,17 +227,13 @@ class Api:
 
     def _read(self, place: Place) -> ModuleFacts:
         try:
-            with self._facts.open(files.key(place.mv)) as file:
-                return files.facts(file)
+            return files.facts(self._facts, place.mv)
         except MissingError:
             raise ProblemError(404, f"what {place.mv} contains was not read yet", "ask again later") from None
 
-    def _member(self, place: Place, name: str) -> bytes:
-        with self._facts.open(files.key(place.mv)) as file:
-            return files.member(file, name) or b""
-
     def _documentation(self, place: Place) -> dict[str, Any]:
-        made: dict[str, Any] = json.loads(self._member(place, files.docs_name(place.folder)) or b"{}")
+        text = files.member(self._facts, place.mv, files.docs_name(place.folder))
+        made: dict[str, Any] = json.loads(text or b"{}")
         return made
 
     def _package(self, place: Place) -> tuple[ModuleFacts, PackageFacts]:

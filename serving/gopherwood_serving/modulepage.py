@@ -143,8 +143,7 @@ def view(catalog: Catalog, store: Objects, kept: Objects, place: Place, tab: str
 
 def _facts(kept: Objects, mv: ModuleVersion) -> ModuleFacts | None:
     try:
-        with kept.open(files.key(mv)) as file:
-            return files.facts(file)
+        return files.facts(kept, mv)
     except MissingError:
         return None
 
@@ -160,8 +159,7 @@ def _has_folder(made: View, store: Objects) -> bool:
 
 def _member(kept: Objects, mv: ModuleVersion, name: str) -> str:
     try:
-        with kept.open(files.key(mv)) as file:
-            return (files.member(file, name) or b"").decode()
+        return files.member(kept, mv, name).decode()
     except MissingError:
         return ""
 

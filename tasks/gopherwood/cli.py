@@ -12,14 +12,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from gopherwood import __version__
+from gopherwood import __version__, flags
 from gopherwood.config import PREFIX, Settings
 from gopherwood.errors import EXIT_FAILED, EXIT_INTEGRITY, EXIT_USAGE, GopherwoodError
 
@@ -78,13 +78,13 @@ def _ingest(verbs: Verbs) -> None:
         "--closure", action="store_true", help="then add what building them needs, till nothing is missing"
     )
     verb.add_argument(
-        "--max", type=_count, default=100_000, metavar="N", help="most versions --closure adds (default: 100000)"
+        "--max", type=flags.count, default=100_000, metavar="N", help="most versions --closure adds (default: 100000)"
     )
     verb.add_argument(
-        "--workers", type=_count, metavar="N", help="processes (default: one a core, one for a short queue)"
+        "--workers", type=flags.count, metavar="N", help="processes (default: one a core, one for a short queue)"
     )
     verb.add_argument(
-        "--wait", type=_seconds, default=120.0, metavar="SECONDS", help="longest wait for a retry (default: 120)"
+        "--wait", type=flags.seconds, default=120.0, metavar="SECONDS", help="longest wait for a retry (default: 120)"
     )
 
 
@@ -99,13 +99,15 @@ def _discover(verbs: Verbs) -> None:
     verb.add_argument("--source", choices=SOURCES, help="where to look (default: seed, when something is WANTED)")
     verb.add_argument("--since", metavar="ISO", help="index: from this time on (default: where the last run ended)")
     verb.add_argument("--until", metavar="ISO", help="index: up to, and without, this time")
-    verb.add_argument("--max", type=_count, default=100_000, metavar="N", help="most versions to add (default: 100000)")
+    verb.add_argument(
+        "--max", type=flags.count, default=100_000, metavar="N", help="most versions to add (default: 100000)"
+    )
 
 
 def _fetch(verbs: Verbs) -> None:
     verb = _verb(verbs, "fetch", "download queued versions from the upstream into staging")
     verb.add_argument(
-        "--worker", type=_number, default=0, metavar="I", help="number of this worker, for its lease and its log"
+        "--worker", type=flags.number, default=0, metavar="I", help="number of this worker, for its lease and its log"
     )
     _limit(verb)
 
@@ -122,18 +124,20 @@ def _status(verbs: Verbs) -> None:
     says = "say what is where: the queue, what was refused and why, a module's versions, or one version's story"
     verb = _verb(verbs, "status", says, "[MODULE[@VERSION] ...]")
     verb.add_argument("wanted", nargs="*", metavar="MODULE[@VERSION]", help="tell of these (default: of everything)")
-    verb.add_argument("--recent", type=_number, default=10, metavar="N", help="how many refusals to show (default: 10)")
+    verb.add_argument(
+        "--recent", type=flags.number, default=10, metavar="N", help="how many refusals to show (default: 10)"
+    )
 
 
 def _plan(verbs: Verbs) -> None:
     verb = _verb(verbs, "plan", "print how many fetch workers the queue asks for, as a list of their numbers")
-    verb.add_argument("--max-workers", type=_count, default=4, metavar="N", help="most workers (default: 4)")
+    verb.add_argument("--max-workers", type=flags.count, default=4, metavar="N", help="most workers (default: 4)")
     verb.add_argument(
-        "--per-worker", type=_count, default=200, metavar="N", help="due versions worth a worker (default: 200)"
+        "--per-worker", type=flags.count, default=200, metavar="N", help="due versions worth a worker (default: 200)"
     )
     # More than the hour between two runs of the DAG: what was queued since the last one is not late.
     says = "time that the oldest may have been due for each worker (default: 7200)"
-    verb.add_argument("--step", type=_count, default=7200, metavar="SECONDS", help=says)
+    verb.add_argument("--step", type=flags.count, default=7200, metavar="SECONDS", help=says)
 
 
 def _export(verbs: Verbs) -> None:
@@ -297,27 +301,7 @@ def _wanted(verb: Verb) -> None:
 
 
 def _limit(verb: Verb) -> None:
-    verb.add_argument("--limit", type=_count, metavar="N", help="stop after this many (default: all there are)")
-
-
-def _converter(kind: Callable[[str], float], least: int, says: str) -> Callable[[str], Any]:
-    """Return what argparse turns a number's text with; it refuses what is below `least`, in these words."""
-
-    def convert(text: str) -> float:
-        try:
-            number = kind(text)
-        except ValueError:
-            number = least - 1
-        if not number >= least:  # also not a number, which compares with nothing
-            raise argparse.ArgumentTypeError(f"{text!r} is not {says}")
-        return number
-
-    return convert
-
-
-_count = _converter(int, 1, "a whole number above zero")
-_number = _converter(int, 0, "a whole number, zero or above")
-_seconds = _converter(float, 0, "a number of seconds, zero or above")
+    verb.add_argument("--limit", type=flags.count, metavar="N", help="stop after this many (default: all there are)")
 
 
 def _common(parser: Verb) -> None:

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from gopherwood import flags
 from gopherwood.config import Settings
 
 
@@ -25,15 +26,15 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     scrub = verb.add_argument_group("with --scrub")
     scrub.add_argument("--all", action="store_true", help="the whole store, not a day's share of it")
     scrub.add_argument(
-        "--partitions", type=_count, metavar="N", help="so many parts, the oldest first (there are 257 at most)"
+        "--partitions", type=flags.count, metavar="N", help="so many parts, the oldest first (there are 257 at most)"
     )
     scrub.add_argument("--budget", type=budget, metavar="BYTES|TIME", help="no more than this, e.g. 20GB or 90m")
-    scrub.add_argument("--workers", type=_count, default=1, metavar="N", help="parts at once (default: 1)")
+    scrub.add_argument("--workers", type=flags.count, default=1, metavar="N", help="parts at once (default: 1)")
     scrub.add_argument("--deep", action="store_true", help="compute the h1 of every zip, too")
     scrub.add_argument("--no-heal", action="store_true", help="only find what is damaged, and withhold it")
     origin = verb.add_argument_group("with --origin")
-    origin.add_argument("--limit", type=_count, metavar="N", help="look at this many versions at most")
-    origin.add_argument("--seconds", type=_count, metavar="N", help="begin no look after this many seconds")
+    origin.add_argument("--limit", type=flags.count, metavar="N", help="look at this many versions at most")
+    origin.add_argument("--seconds", type=flags.count, metavar="N", help="begin no look after this many seconds")
     invariants = verb.add_argument_group("with --invariants")
     invariants.add_argument("--quick", action="store_true", help="of a zip look at no more than its size")
     says = "the JSON of an earlier run: nothing that was acknowledged then may be lost or changed"
@@ -64,9 +65,3 @@ def run(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> 
         deep=args.deep,
         stop=stop,
     )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from gopherwood import flags
 from gopherwood.config import Settings
 from gopherwood.module import ModuleVersion
 
@@ -22,7 +23,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the flags of `index`."""
     says = "read these again, whatever is known of them (default: all that were not read)"
     verb.add_argument("wanted", nargs="*", metavar="MODULE@VERSION", help=says)
-    verb.add_argument("--limit", type=_count, metavar="N", help="read at most N versions")
+    verb.add_argument("--limit", type=flags.count, metavar="N", help="read at most N versions")
 
 
 def run(settings: Settings, wanted: Sequence[ModuleVersion], limit: int | None, stop: threading.Event) -> Any:
@@ -30,9 +31,3 @@ def run(settings: Settings, wanted: Sequence[ModuleVersion], limit: int | None, 
     from gopherwood.facts import verb
 
     return verb.run(settings, wanted, limit=limit, stop=stop)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)

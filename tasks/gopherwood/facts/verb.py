@@ -148,7 +148,7 @@ class _Indexer:
             if error:
                 return _Read(FactsRow(mv=mv, tool=TOOL, size=0, error=error))
             packed = (folder / "facts.zip").read_bytes()
-        facts = files.facts(BytesIO(packed))
+        facts = files.unpack(BytesIO(packed))
         return _Read(_row(facts, len(packed)), facts, packed)
 
     def _stand(self, path: str, done: Sequence[_Read]) -> None:
@@ -169,8 +169,7 @@ class _Indexer:
     def _packages_of(self, mv: ModuleVersion) -> list[PackageRow]:
         """Return the packages of a version that was read before; none when nothing could be learned of it."""
         try:
-            with self._kept.open(files.key(mv)) as file:
-                return stand.packages(files.facts(file))
+            return stand.packages(files.facts(self._kept, mv))
         except StorageError as error:
             log.warning("no facts", extra={"mv": str(mv), "detail": str(error)})
             return []

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gopherwood import flags
 from gopherwood.config import Settings
 from gopherwood.errors import ConfigError, UsageError
 
@@ -41,7 +42,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def _ui(verb: argparse.ArgumentParser) -> None:
     group = verb.add_argument_group("ui")
-    group.add_argument("--users", type=_count, default=10_000, metavar="N", help="the population (default: 10000)")
+    group.add_argument("--users", type=flags.count, default=10_000, metavar="N", help="the population (default: 10000)")
     says = "requests a second of all of them together (default: 100)"
     group.add_argument("--rate", type=_number(1e-6), default=100.0, metavar="R", help=says)
     group.add_argument("--duration", type=_number(1), default=120.0, metavar="SECONDS", help="how long (default: 120)")
@@ -59,14 +60,16 @@ def _replay(verb: argparse.ArgumentParser) -> None:
 def _build_and_backend(verb: argparse.ArgumentParser) -> None:
     group = verb.add_argument_group("backend and build")
     says = "module versions (default: 10000 for backend, 100 for build)"
-    group.add_argument("--modules", type=_count, metavar="N", help=says)
+    group.add_argument("--modules", type=flags.count, metavar="N", help=says)
     says = "backend: also with an upstream whose bytes have changed meanwhile"
     group.add_argument("--hostile", action="store_true", help=says)
-    group.add_argument("--workers", type=_count, metavar="N", help="backend: processes of `ingest` (default: its own)")
+    group.add_argument(
+        "--workers", type=flags.count, metavar="N", help="backend: processes of `ingest` (default: its own)"
+    )
     says = "backend: where its own home, catalog and store are made, and removed (default: the temporary folder)"
     group.add_argument("--scratch", type=Path, metavar="FOLDER", help=says)
     group.add_argument(
-        "--clients", type=_count, default=4, metavar="N", help="build: `go` commands at once (default: 4)"
+        "--clients", type=flags.count, default=4, metavar="N", help="build: `go` commands at once (default: 4)"
     )
 
 
@@ -81,16 +84,6 @@ def _number(least: float) -> Callable[[str], float]:
         return number
 
     return convert
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return number
 
 
 def run(settings: Settings, args: argparse.Namespace, stop: threading.Event) -> Any:

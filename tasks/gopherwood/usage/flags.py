@@ -3,7 +3,7 @@
 import argparse
 from datetime import datetime
 
-from gopherwood import times
+from gopherwood import flags, times
 from gopherwood.errors import UsageError
 
 
@@ -11,7 +11,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Add the flags of `usage`."""
     verb.add_argument("--since", metavar="ISO", help="from this full hour on (default: whatever is not counted yet)")
     verb.add_argument("--until", metavar="ISO", help="up to, and without, this full hour (default: now)")
-    verb.add_argument("--top", type=_count, default=10, metavar="N", help="length of the lists (default: 10)")
+    verb.add_argument("--top", type=flags.count, default=10, metavar="N", help="length of the lists (default: 10)")
 
 
 def interval(args: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
@@ -22,9 +22,3 @@ def interval(args: argparse.Namespace) -> tuple[datetime | None, datetime | None
             says = f"{flag} {at.isoformat()} is no full hour: usage is counted by the hour"
             raise UsageError(says, hint="e.g. 2026-10-01T12:00Z")
     return since, until
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)

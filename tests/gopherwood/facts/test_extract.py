@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from fakes.goproxy import make_module
+from gopherwood.config import Settings
+from gopherwood.errors import StorageError
 from gopherwood.facts import files
 from gopherwood.facts.extract import Bounds, Extracted, extract
 from gopherwood.facts.pack import pack
 from gopherwood.module import ModuleVersion
+from gopherwood.objects import open_objects
 
 Read = Callable[..., Extracted]
 MV = ModuleVersion("example.com/shop", "v1.2.0")
@@ -110,15 +113,24 @@ def test_what_cannot_be_read_is_one_finding(read: Read, content: Mapping[str, st
     assert "example.com/shop/good" in [each.path for each in facts.packages]
 
 
-def test_facts_come_back_from_their_file(read: Read) -> None:
+def test_facts_come_back_from_their_file(read: Read, tmp_path: Path) -> None:
     """The zip holds the facts, the README, and each package's documentation by its folder; made twice it is equal."""
-    made = read(
-        {"go.mod": GO_MOD, "README.md": "# Shop\n", "till/till.go": "package till\n\n// Open opens.\nfunc Open()\n"}
-    )
+    till = "package till\n\n// Open opens.\nfunc Open()\n"
+    made = read({"go.mod": GO_MOD, "README.md": "# Shop\n", "till/till.go": till})
     packed = pack(made)
-    assert files.facts(io.BytesIO(packed)) == made.facts
-    assert files.member(io.BytesIO(packed), files.README) == b"# Shop\n"
-    assert files.member(io.BytesIO(packed), "README.html") == b"<h1>Shop</h1>\n"
-    assert b"<p>Open opens.</p>" in (files.member(io.BytesIO(packed), files.docs_name("till")) or b"")
-    assert files.member(io.BytesIO(packed), files.docs_name("none")) is None
+    kept = open_objects(tmp_path.joinpath("facts").as_uri(), mutable=True, settings=Settings())
+    kept.create(files.key(MV), packed)
+    assert files.facts(kept, MV) == files.unpack(io.BytesIO(packed)) == made.facts
+    assert files.member(kept, MV, files.README) == b"# Shop\n"
+    assert files.member(kept, MV, "README.html") == b"<h1>Shop</h1>\n"
+    assert b"<p>Open opens.</p>" in files.member(kept, MV, files.docs_name("till"))
+    assert files.member(kept, MV, files.docs_name("none")) == b""
     assert pack(made) == packed
+
+
+@pytest.mark.parametrize("damaged", [b"", b"PK", b"PK\5\6" + bytes(18)], ids=["empty", "cut", "no facts in it"])
+def test_a_file_that_is_none_of_ours_is_named(damaged: bytes) -> None:
+    """What cannot be read is a fault of the storage that says what mends it, and no crash of a page."""
+    with pytest.raises(StorageError) as told:
+        files.unpack(io.BytesIO(damaged))
+    assert "gopherwood index" in told.value.hint
