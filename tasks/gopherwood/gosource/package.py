@@ -1,57 +1,27 @@
 """The files of one folder as documentation: constants, variables, functions, and types with what belongs to them.
 
-Only exported names are kept. A function that returns a type of the package, and constants and variables of one, stand
-with that type, as go/doc has them; a method stands with its receiver. Unexported fields and methods are left out of
-declarations, which then say so.
+A function that returns a type of the package, and constants and variables of one, stand with that type, as go/doc has
+them; a method stands with its receiver.
 
-Authority: go/doc (reader.go, exports.go, example.go) of the Go standard library.
+Authority: go/doc (reader.go) of the Go standard library.
 """
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from textwrap import dedent
 
-from tree_sitter import Node
-
-from gopherwood.gosource.parse import LONGEST_TEXT, GoFile, Raw, comment_text
+from gopherwood.gosource.declarations import (
+    Declaration,
+    callable_of,
+    field_text,
+    is_exported,
+    receiver_of,
+    result_type,
+    types_of,
+    values_of,
+)
+from gopherwood.gosource.examples import Example, examples_of
+from gopherwood.gosource.parse import GoFile, Raw
 from gopherwood.gosource.synopsis import synopsis
-
-TYPED = 0.75
-"""Share of a group of constants that must have one type for the group to stand with that type."""
-
-_OUTPUT = re.compile(r"^[ \t]*(?:unordered )?output:", re.IGNORECASE)
-_EXAMPLE = re.compile(r"Example(?:_?[^a-z].*|_.*)?")
-_FILTERED = {"struct_type": "fields", "interface_type": "methods"}
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """Something exported, as its source declares it, without bodies."""
-
-    kind: str
-    """const, var, func, type or method."""
-    names: tuple[str, ...]
-    text: str
-    doc: str
-    file: str
-    line: int
-
-    @property
-    def synopsis(self) -> str:
-        """The first sentence of its comment."""
-        return synopsis(self.doc)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A runnable example; `of` is what it is for: "" (the package), F, T or T.M."""
-
-    of: str
-    suffix: str
-    doc: str
-    code: str
-    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +91,7 @@ def assemble(files: Sequence[GoFile]) -> GoPackage:
     made = _in_order(made, found)
     known = {name for name, declaration in made.symbols() if declaration.kind in ("func", "type", "method")} | {""}
     tests = [file for file in files if file.is_test]
-    return replace(made, examples=tuple(example for file in tests for example in _examples(file, known)))
+    return replace(made, examples=tuple(example for file in tests for example in examples_of(file, known)))
 
 
 def _in_order(made: GoPackage, found: _Found) -> GoPackage:
@@ -148,248 +118,15 @@ def _by_name(declarations: Iterable[Declaration]) -> tuple[Declaration, ...]:
 def _declare(file: GoFile, raw: Raw, found: _Found) -> None:
     node = raw.node
     if node.type == "function_declaration":
-        name = _field_text(file, node, "name")
-        if _exported(name):
-            found.functions.append((_result_type(file, node), _callable(file, raw, "func", name)))
+        name = field_text(file, node, "name")
+        if is_exported(name):
+            found.functions.append((result_type(file, node), callable_of(file, raw, "func", name)))
     elif node.type == "method_declaration":
-        name, receiver = _field_text(file, node, "name"), _receiver(file, node)
-        if _exported(name) and _exported(receiver):
-            found.methods.append((receiver, _callable(file, raw, "method", name)))
+        name, receiver = field_text(file, node, "name"), receiver_of(file, node)
+        if is_exported(name) and is_exported(receiver):
+            found.methods.append((receiver, callable_of(file, raw, "method", name)))
     elif node.type == "type_declaration":
-        for declaration in _types(file, raw):
+        for declaration in types_of(file, raw):
             found.types.setdefault(declaration.names[0], declaration)
     elif node.type in ("const_declaration", "var_declaration"):
-        found.values += _values(file, raw)
-
-
-def _callable(file: GoFile, raw: Raw, kind: str, name: str) -> Declaration:
-    body = raw.node.child_by_field_name("body")
-    end = raw.node.end_byte if body is None else body.start_byte
-    text = file.source[raw.node.start_byte : end].decode("utf-8", "replace").strip()
-    return Declaration(kind, (name,), text[:LONGEST_TEXT], raw.doc, file.name, raw.line)
-
-
-def _types(file: GoFile, raw: Raw) -> Iterator[Declaration]:
-    """Yield the exported types of a declaration; in a group each has the comment above it, else the group's."""
-    comments: list[Node] = []
-    for child in raw.node.named_children:
-        if child.type == "comment":
-            comments.append(child)
-            continue
-        above, comments = _adjacent(comments, child), []
-        name = _field_text(file, child, "name")
-        if child.type in ("type_spec", "type_alias") and _exported(name):
-            text = f"type {_type_text(file, child)}"[:LONGEST_TEXT]
-            doc = comment_text(file.source, above) or raw.doc
-            yield Declaration("type", (name,), text, doc, file.name, int(child.start_point[0]) + 1)
-
-
-def _type_text(file: GoFile, spec: Node) -> str:
-    """Return the source of a type, without what it has that is not exported."""
-    kind = spec.child_by_field_name("type")
-    what = None if kind is None else _FILTERED.get(kind.type)
-    whole = file.text(spec)
-    if kind is None or what is None:
-        return whole
-    listed = kind if kind.type == "interface_type" else next(iter(kind.named_children), None)
-    if listed is None:
-        return whole
-    kept, dropped = _members(file, listed)
-    if not dropped:
-        return whole
-    head = file.source[spec.start_byte : kind.start_byte].decode("utf-8", "replace")
-    lines = [*kept, f"\t// contains filtered or unexported {what}"]
-    return "\n".join([f"{head}{kind.type.removesuffix('_type')} {{", *lines, "}"])
-
-
-def _members(file: GoFile, listed: Node) -> tuple[list[str], int]:
-    """Return the lines of the exported fields or methods, with their comments, and how many others there are."""
-    kept: list[str] = []
-    dropped = 0
-    comments: list[Node] = []
-    row, shown = -1, False  # of the member before: the row it ends on, and whether it is kept
-    for child in listed.named_children:
-        if child.type == "comment":
-            if child.start_point[0] != row:
-                comments.append(child)
-            elif shown:
-                kept[-1] += f" {file.text(child)}"
-            continue
-        above, comments = _adjacent(comments, child), []
-        names = [file.text(name) for name in child.children_by_field_name("name")]
-        seen = [name for name in names or [_embedded(file, child)] if _exported(name)]
-        row, shown = int(child.end_point[0]), bool(seen)
-        dropped += len(seen) < max(1, len(names))
-        if seen:
-            kept += [f"\t{file.text(comment)}" for comment in above]
-            kept.append(f"\t{_member_text(file, child, names, seen)}")
-    return kept, dropped
-
-
-def _member_text(file: GoFile, member: Node, names: Sequence[str], seen: Sequence[str]) -> str:
-    text = file.text(member)
-    if len(seen) == len(names) or not names:
-        return text
-    last = member.children_by_field_name("name")[-1]
-    return ", ".join(seen) + file.source[last.end_byte : member.end_byte].decode("utf-8", "replace")
-
-
-def _embedded(file: GoFile, member: Node) -> str:
-    """Return the name of an embedded field, or of an interface's embedded type; a union counts as exported."""
-    kind = member.child_by_field_name("type") or member
-    name = file.text(kind).split("[", 1)[0].strip("*~ ").rsplit(".", 1)[-1]
-    return name if name.isidentifier() and member.type == "field_declaration" else "Embedded"
-
-
-def _values(file: GoFile, raw: Raw) -> list[tuple[str, Declaration]]:
-    """Return the exported constants or variables of a declaration as one, with the type that it stands with."""
-    kind = raw.node.type.split("_", 1)[0]
-    specs = [spec for spec in _value_specs(raw.node) if spec.type in ("const_spec", "var_spec")]
-    names: list[str] = []
-    types: list[str] = []
-    kept, dropped, inherited = [], 0, ""
-    for spec in specs:
-        own = spec.child_by_field_name("type")
-        if own is not None or spec.child_by_field_name("value") is not None or kind == "var":
-            inherited = _base_name(file, own) if own is not None else ""
-        exported = [file.text(name) for name in spec.children_by_field_name("name") if _exported(file.text(name))]
-        if not exported:
-            dropped += 1
-            continue
-        names += exported
-        types.append(inherited)
-        kept.append(spec)
-    if not names:
-        return []
-    text = _group_text(file, raw.node, kept, kind) if dropped else file.text(raw.node)
-    declaration = Declaration(kind, tuple(names), text[:LONGEST_TEXT], raw.doc, file.name, raw.line)
-    named = [name for name in types if name]
-    is_typed = len(set(named)) == 1 and len(named) >= int(TYPED * len(types))
-    return [(named[0] if is_typed else "", declaration)]
-
-
-def _value_specs(node: Node) -> Iterator[Node]:
-    for child in node.named_children:
-        if child.type == "var_spec_list":
-            yield from _value_specs(child)
-        else:
-            yield child
-
-
-def _group_text(file: GoFile, node: Node, kept: Sequence[Node], kind: str) -> str:
-    """Return a group with these specs only, each with the comments right above and behind it."""
-    wanted = {spec.start_byte for spec in kept}
-    lines: list[str] = []
-    comments: list[Node] = []
-    row = -1
-    for child in _value_specs(node):
-        if child.type == "comment":
-            if child.start_point[0] == row:
-                lines[-1] += f" {file.text(child)}"
-            else:
-                comments.append(child)
-            continue
-        above, comments, row = _adjacent(comments, child), [], -1
-        if child.start_byte in wanted:
-            lines += [f"\t{file.text(comment)}" for comment in above]
-            lines.append(f"\t{file.text(child)}")
-            row = int(child.end_point[0])
-    return "\n".join([f"{kind} (", *lines, "\t// contains filtered or unexported names", ")"])
-
-
-def _examples(file: GoFile, known: Collection[str]) -> Iterator[Example]:
-    """Yield the examples of a file that are for something known: a name, T.M, or "" for the package."""
-    for raw in file.declarations:
-        name, body = _field_text(file, raw.node, "name"), raw.node.child_by_field_name("body")
-        if raw.node.type != "function_declaration" or body is None or _EXAMPLE.fullmatch(name) is None:
-            continue
-        for of, suffix in _splits(name.removeprefix("Example")):
-            if of in known:
-                yield Example(of, suffix, raw.doc, *_body(file, body))
-                break
-
-
-def _splits(name: str) -> Iterator[tuple[str, str]]:
-    """Yield what an example may be for, with its suffix: T_M_second is T.M_second, or the one called second of T.M.
-
-    The longest name comes first; a suffix begins with a lower-case letter.
-    """
-    at = len(name)
-    while at >= 0:
-        suffix = name[at + 1 :]
-        if at == len(name) or suffix[:1].islower():
-            yield name[:at].replace("_", ".", 1), suffix
-        at = name.rfind("_", 0, at)
-
-
-def _body(file: GoFile, body: Node) -> tuple[str, str]:
-    inner = file.source[body.start_byte + 1 : body.end_byte - 1].decode("utf-8", "replace").strip("\n")
-    comments = [child for child in body.named_children if child.type == "comment"]
-    last: list[Node] = []
-    for comment in comments:
-        last = [*last, comment] if last and comment.start_point[0] == last[-1].end_point[0] + 1 else [comment]
-    said = comment_text(file.source, last) if last else ""
-    match = _OUTPUT.match(said)
-    if match is None:
-        return dedent(inner).strip()[:LONGEST_TEXT], ""
-    code = file.source[body.start_byte + 1 : last[0].start_byte].decode("utf-8", "replace").strip("\n")
-    return dedent(code).strip()[:LONGEST_TEXT], said[match.end() :].strip()[:LONGEST_TEXT]
-
-
-def _adjacent(comments: Sequence[Node], node: Node) -> list[Node]:
-    """Return those comments that end right above a node, without a blank line between."""
-    row, kept = int(node.start_point[0]), []
-    for comment in reversed(comments):
-        if comment.end_point[0] + 1 != row:
-            break
-        kept.append(comment)
-        row = int(comment.start_point[0])
-    return kept[::-1]
-
-
-def _field_text(file: GoFile, node: Node, name: str) -> str:
-    child = node.child_by_field_name(name)
-    return "" if child is None else file.text(child)
-
-
-def _receiver(file: GoFile, node: Node) -> str:
-    parameters = node.child_by_field_name("receiver")
-    first = next(iter(parameters.named_children), None) if parameters is not None else None
-    return "" if first is None else _base_name(file, first.child_by_field_name("type"))
-
-
-def _result_type(file: GoFile, node: Node) -> str:
-    """Return the type of this package that a function has one result of; "" when it has none or more."""
-    result = node.child_by_field_name("result")
-    if result is None:
-        return ""
-    kinds = [result]
-    if result.type == "parameter_list":
-        kinds = [kind for each in result.named_children if (kind := each.child_by_field_name("type")) is not None]
-    own = _field_text(file, node, "type_parameters")
-    names = [_base_name(file, _element(kind)) for kind in kinds]
-    names = [name for name in names if _exported(name) and re.search(rf"\b{name}\b", own) is None]
-    return names[0] if len(names) == 1 else ""
-
-
-def _element(kind: Node) -> Node:
-    """Return what a slice or an array is of; any other type as it is."""
-    inner = kind.child_by_field_name("element") if kind.type in ("slice_type", "array_type") else None
-    return kind if inner is None else inner
-
-
-def _base_name(file: GoFile, kind: Node | None) -> str:
-    """Return the name of a type behind pointers, arguments and parentheses; "" for another package's."""
-    while kind is not None and kind.type != "type_identifier":
-        if kind.type in ("pointer_type", "parenthesized_type"):
-            kind = next(iter(kind.named_children), None)
-        elif kind.type == "generic_type":
-            kind = kind.child_by_field_name("type")
-        else:
-            return ""
-    return "" if kind is None else file.text(kind)
-
-
-def _exported(name: str) -> bool:
-    """Tell whether a name begins with an upper-case letter, as ast.IsExported does."""
-    return name[:1].isupper()
+        found.values += values_of(file, raw)
